@@ -1,0 +1,164 @@
+"""The tiny GPT: model, cached sampling, log-probabilities of given and of *all* responses.
+
+A decoder-only transformer (pre-LayerNorm, learned positions), after Radford et al. 2019, small enough to read and to
+train in seconds. It reads prompt and response tokens, and its head emits response tokens and END only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from helpers.world import World
+
+Cache = list[tuple[Tensor, Tensor]]  # per layer: keys and values, each (B, heads, T, head size)
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """Sizes. ``n_tokens`` it can read, ``n_outputs`` it can emit, ``context`` positions."""
+
+    n_tokens: int
+    n_outputs: int
+    context: int
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+
+
+class Block(nn.Module):
+    """Causal self-attention and a feed-forward layer, each added to the residual stream."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.heads = config.heads
+        self.norm1, self.norm2 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.feed = nn.Sequential(
+            nn.Linear(config.width, 4 * config.width), nn.ReLU(), nn.Linear(4 * config.width, config.width)
+        )
+
+    def forward(self, x: Tensor, past: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        B, T, D = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        if past is not None:  # (B, heads, T, head size): earlier positions come first
+            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
+        scores = q @ k.transpose(-1, -2) / (D // self.heads) ** 0.5  # (B, heads, T, T_past + T)
+        future = torch.ones(T, k.shape[2], dtype=torch.bool).triu(k.shape[2] - T + 1)
+        mixed = scores.masked_fill(future, float("-inf")).softmax(-1) @ v
+        x = x + self.out(mixed.transpose(1, 2).reshape(B, T, D))
+        return x + self.feed(self.norm2(x)), (k, v)
+
+
+class TinyGPT(nn.Module):
+    """Tokens (B, T) → logits (B, T, n_outputs): position t scores the token at t + 1."""
+
+    def __init__(self, config: GPTConfig, generator: torch.Generator):
+        super().__init__()
+        self.config = config
+        self.token = nn.Embedding(config.n_tokens, config.width)
+        self.position = nn.Embedding(config.context, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, config.n_outputs)
+        for name, parameter in self.named_parameters():  # own generator: the global state is never used
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.02, generator=generator)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.step(tokens, None)[0]
+
+    def step(self, tokens: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
+        """Logits of ``tokens`` (B, T) that follow what ``cache`` holds, and the grown cache."""
+        start = 0 if cache is None else cache[0][0].shape[2]
+        x = self.token(tokens) + self.position(torch.arange(start, start + tokens.shape[1]))
+        grown = []
+        for i, block in enumerate(self.blocks):
+            x, kv = block(x, None if cache is None else cache[i])
+            grown.append(kv)
+        return self.head(self.norm(x)), grown
+
+
+def new_gpt(world: World, seed: int) -> TinyGPT:
+    """An untrained tiny GPT for ``world``; the same seed gives the same weights."""
+    context = world.prompt_tokens.shape[1] + world.max_length
+    config = GPTConfig(n_tokens=world.n_tokens, n_outputs=world.n_outputs, context=context)
+    # nn.Linear draws from the global generator before we overwrite it: leave no trace
+    with torch.random.fork_rng(devices=[]):
+        return TinyGPT(config, torch.Generator().manual_seed(seed))
+
+
+def token_logps(policy: TinyGPT, prompts: Tensor, responses: Tensor) -> Tensor:
+    """log π(y_t | x, y_<t) of each response token in nats: prompts (B, P), responses (B, R) → (B, R).
+
+    The causal shift is here: the logits at position P − 1 + t score response token t, which the model has not read.
+    Nothing is masked. Raises ValueError for an empty batch or shapes that do not fit.
+    """
+    if prompts.ndim != 2 or responses.ndim != 2 or len(prompts) != len(responses) or len(prompts) == 0:
+        raise ValueError(
+            f"prompts {tuple(prompts.shape)}, responses {tuple(responses.shape)}: expected (B, P) and (B, R), B ≥ 1"
+        )
+    if prompts.min() < 0 or prompts.max() >= policy.config.n_tokens:
+        raise ValueError(f"prompt token outside the vocabulary: expected ids from 0 to {policy.config.n_tokens - 1}")
+    if responses.min() < 0 or responses.max() >= policy.config.n_outputs:
+        raise ValueError(f"response token outside the vocabulary: expected ids from 0 to {policy.config.n_outputs - 1}")
+    logits = policy(torch.cat([prompts, responses[:, :-1]], dim=1))  # (B, P + R − 1, n_outputs)
+    logps = logits[:, prompts.shape[1] - 1 :].log_softmax(-1)  # (B, R, n_outputs)
+    return logps.gather(-1, responses.unsqueeze(-1)).squeeze(-1)
+
+
+def sequence_logps(policy: TinyGPT, prompts: Tensor, responses: Tensor, mask: Tensor) -> Tensor:
+    """log π(y | x) in nats, the *sum* over response tokens: (B, P), (B, R), mask (B, R) → (B,).
+
+    Raises ValueError for a mask of another shape or a row of it without a response token.
+    """
+    if mask.shape != responses.shape:
+        raise ValueError(f"mask {tuple(mask.shape)}: expected the shape of responses, {tuple(responses.shape)}")
+    empty = ~mask.bool().any(1)
+    if empty.any():
+        raise ValueError(f"mask row {int(empty.nonzero()[0])} has no response token: expected at least one")
+    return (token_logps(policy, prompts, responses) * mask).sum(1)
+
+
+def all_logps(policy: TinyGPT, world: World, prompts: Tensor | None = None) -> Tensor:
+    """log π(y | x) of *every* response to each prompt, by walking the prefix tree: (n, n_responses), float64.
+
+    Prefixes are visited once, with their keys and values cached, a few prompts at a time; prompts (n, P), all of
+    the world's by default. Differentiable where gradients are on. Order as in ``world.responses``.
+    """
+    prompts = world.prompt_tokens if prompts is None else prompts
+    return torch.cat([_walk(policy, world, part) for part in prompts.split(4)])
+
+
+def _walk(policy: TinyGPT, world: World, prompts: Tensor) -> Tensor:
+    n, words = len(prompts), len(world.words)
+    logits, cache = policy.step(prompts, None)
+    prefix = torch.zeros(n, 1, dtype=torch.float64)  # log π of each prefix of the current length
+    finished = []
+    for length in range(world.max_length):
+        logps = logits[:, -1].double().log_softmax(-1).view(n, -1, words + 1)
+        finished.append(prefix + logps[..., world.end])
+        prefix = (prefix.unsqueeze(-1) + logps[..., :words]).flatten(1)
+        if length < world.max_length - 1:
+            cache = [(k.repeat_interleave(words, 0), v.repeat_interleave(words, 0)) for k, v in cache]
+            logits, cache = policy.step(torch.arange(words).repeat(n * words**length)[:, None], cache)
+    return torch.cat([*finished, prefix], dim=1)  # cut off at the limit: no END scored
+
+
+@torch.no_grad()
+def sample(policy: TinyGPT, world: World, prompts: Tensor, generator: torch.Generator) -> Tensor:
+    """One response to each prompt at temperature 1, token by token with a cache: (B, P) → (B, max_length)."""
+    logits, cache = policy.step(prompts, None)
+    tokens = torch.full((len(prompts), world.max_length), world.end)
+    for position in range(world.max_length):
+        token = torch.multinomial(logits[:, -1].softmax(-1), 1, generator=generator)  # (B, 1)
+        alive = tokens[:, position - 1] != world.end if position else torch.ones(len(prompts), dtype=torch.bool)
+        tokens[:, position] = torch.where(alive, token[:, 0], world.end)
+        if position < world.max_length - 1:
+            logits, cache = policy.step(token, cache)
+    return tokens

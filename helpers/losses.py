@@ -1,0 +1,78 @@
+"""Every objective as one pure function. Log-probabilities are in nats, sums over response tokens; no function masks again.
+
+B is the number of pairs or examples. Every loss is the mean over B and returns a scalar. All raise ValueError for an
+empty batch, for shapes that differ, and for NaN or infinite entries, naming the argument and the place.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from helpers.policies import check_beta
+
+
+def _check(**arguments: Tensor) -> None:
+    shapes = {name: tuple(value.shape) for name, value in arguments.items()}
+    first = next(iter(shapes.values()))
+    if len(first) != 1 or first[0] == 0 or any(shape != first for shape in shapes.values()):
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{found}: expected one-dimensional tensors of one length B ≥ 1")
+    for name, value in arguments.items():
+        if not torch.isfinite(value).all():
+            place = int((~torch.isfinite(value)).nonzero()[0])
+            raise ValueError(f"{name}[{place}] is {value[place].item()}: expected finite numbers")
+
+
+def bradley_terry_loss(chosen_rewards: Tensor, rejected_rewards: Tensor, label: Tensor | None = None) -> Tensor:
+    """Pairwise logistic loss −log σ(r_w − r_l).
+
+    chosen_rewards, rejected_rewards (B,); label (B,), the probability that chosen is preferred, in [0, 1] (default 1): then the cross-entropy
+    −label·log σ(r_w − r_l) − (1 − label)·log σ(r_l − r_w). Source: Bradley & Terry 1952; Ouyang et al. 2022, eq. 1.
+    """
+    label = torch.ones_like(chosen_rewards) if label is None else label
+    _check(chosen_rewards=chosen_rewards, rejected_rewards=rejected_rewards, label=label)
+    if label.min() < 0 or label.max() > 1:
+        raise ValueError(f"label from {label.min():.3g} to {label.max():.3g}: expected probabilities from 0 to 1")
+    gap = chosen_rewards - rejected_rewards
+    return -(label * logsigmoid(gap) + (1 - label) * logsigmoid(-gap)).mean()
+
+
+def dpo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    beta: float,
+    label: Tensor | None = None,
+) -> Tensor:
+    """Bradley-Terry loss on implicit rewards β·log(π_θ/π_ref).
+
+    The four log-probabilities (B,) are sums over response tokens; the reference's carry no gradient here. beta > 0;
+    label as in ``bradley_terry_loss``. Source: Rafailov et al. 2023, eq. 7.
+    """
+    check_beta(beta)
+    _check(
+        chosen_logps=chosen_logps,
+        rejected_logps=rejected_logps,
+        ref_chosen_logps=ref_chosen_logps,
+        ref_rejected_logps=ref_rejected_logps,
+    )
+    chosen_rewards = beta * (chosen_logps - ref_chosen_logps.detach())
+    rejected_rewards = beta * (rejected_logps - ref_rejected_logps.detach())
+    return bradley_terry_loss(chosen_rewards, rejected_rewards, label)
+
+
+def sft_loss(token_logps: Tensor, mask: Tensor) -> Tensor:
+    """Mean negative log-likelihood per response token: token_logps (B, R), mask (B, R) true on scored tokens."""
+    if token_logps.shape != mask.shape or token_logps.ndim != 2 or len(token_logps) == 0:
+        raise ValueError(
+            f"token_logps {tuple(token_logps.shape)}, mask {tuple(mask.shape)}: expected one shape (B, R), B ≥ 1"
+        )
+    if not mask.any():
+        raise ValueError("mask has no response token: expected at least one")
+    scored = token_logps[mask.bool()]
+    if not torch.isfinite(scored).all():
+        raise ValueError("token_logps holds NaN or infinity on a scored token: expected finite numbers")
+    return -scored.mean()
