@@ -1,8 +1,8 @@
 """The evidence ledger: every number that the lesson claims, held against a bound it could miss.
 
 ``check`` prints one line and raises when the bound is missed; ``ledger`` returns the table of all claims so far.
-Numbers of trained models differ a little between processors and thread counts: ``trained=True`` prints them behind '≈',
-which the notebook tests mask. Numbers behind '=' are exact and compared.
+Trained models and rounding errors differ a little between processors and thread counts: ``approx=True`` prints such
+numbers behind “≈”, which the notebook tests mask. Numbers behind “=” are exact and compared.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def check(
     below: float | None = None,
     above: float | None = None,
     within: tuple[float, float] | None = None,
-    trained: bool = False,
+    approx: bool = False,
     published: str = "",
 ) -> None:
     """Hold ``value`` against one bound, print the result and enter it into the ledger.
@@ -56,7 +56,7 @@ def check(
         holds, bound = value > above, f"> {above:g}"
     else:
         holds, bound = within[0] <= value <= within[1], f"in [{within[0]:g}, {within[1]:g}]"
-    measured = f"{'≈' if trained else '='} {value:.3g}"
+    measured = f"{'≈' if approx else '='} {value:.3g}"
     if math.isnan(value) or not holds:
         raise ClaimError(f"§{section} {statement}: measured {value:.6g}, claimed {bound}")
     _claims[section, statement] = Claim(section, statement, measured, bound, published)

@@ -5,7 +5,6 @@ The loops train the model they are given, in place. ``LESSON_QUIET=1`` turns the
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import trange
 
-from helpers.gpt import TinyGPT, new_gpt, sequence_logps, token_logps
-from helpers.losses import bradley_terry_loss, dpo_loss, sft_loss
-from helpers.world import PairBatch, World, demonstrations
+from helpers.gpt import TinyGPT, sequence_logps, token_logps
+from helpers.losses import dpo_loss, sft_loss
+from helpers.world import PairBatch, World
 
 
 @dataclass(frozen=True)
@@ -76,17 +75,63 @@ def train_sft(policy: TinyGPT, world: World, data: tuple[Tensor, Tensor], config
     return _descend(policy.parameters(), config, "SFT", loss, History())
 
 
-def train_dpo(policy, world, draw, ref_logps, beta, config, seed, watch=None):
-    generator = torch.Generator().manual_seed(seed)
-    history = History()
+WATCH_EVERY = 5
+Draw = Callable[[int, torch.Generator], PairBatch]  # (batch size, generator) → a batch of comparisons
+
+
+def train_dpo(
+    policy: TinyGPT,
+    world: World,
+    draw: Draw,
+    ref_logps: Tensor,
+    beta: float,
+    config: Config,
+    seed: int,
+    sft_weight: float = 0.0,
+    watch: Callable[[], dict[str, float]] | None = None,
+) -> History:
+    """Minimise ``dpo_loss`` on batches from ``draw``, plus sft_weight · mean −log π(y_w|x).
+
+    ref_logps (n_prompts, n_responses): the reference's exact log-probabilities, looked up instead of recomputed.
+    ``draw(n, generator)`` may give fresh pairs at every step or rows of a fixed data set. Records the loss and, as
+    means over the batch, ``margin`` (β·h, the logit of the loss) and ``chosen`` (log π/π_ref of the chosen responses);
+    every ``WATCH_EVERY`` steps also what ``watch()`` measures.
+    """
+    generator, history = torch.Generator().manual_seed(seed), History()
 
     def loss(step):
-        if watch and step % 25 == 0:
-            history.record(**watch(policy))
+        if watch and step % WATCH_EVERY == 0:
+            history.record(watched=step, **watch())
         pairs = draw(config.batch, generator)
-        both = world.responses[torch.cat([pairs.chosen, pairs.rejected])]
         prompts = world.prompt_tokens[pairs.prompts].repeat(2, 1)
-        chosen, rejected = sequence_logps(policy, prompts, both, world.mask(both)).chunk(2)
-        return dpo_loss(chosen, rejected, ref_logps[pairs.prompts, pairs.chosen], ref_logps[pairs.prompts, pairs.rejected], beta, pairs.label)
+        tokens = world.responses[torch.cat([pairs.chosen, pairs.rejected])]
+        chosen, rejected = sequence_logps(policy, prompts, tokens, world.mask(tokens)).chunk(2)
+        ref_chosen, ref_rejected = ref_logps[pairs.prompts, pairs.chosen], ref_logps[pairs.prompts, pairs.rejected]
+        with torch.no_grad():
+            margin = beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
+            history.record(margin=margin.mean(), chosen=(chosen - ref_chosen).mean())
+        return dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta, pairs.label) - sft_weight * chosen.mean()
 
-    return _descend(policy.parameters(), config, f"DPO, β = {beta:g}", loss, history)
+    return _descend(policy.parameters(), config, f"DPO β={beta:g}", loss, history)
+
+
+def fit_table(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 200) -> Tensor:
+    """Minimise a smooth ``loss`` of a table of numbers by L-BFGS, from ``start``; returns the minimiser, float64.
+
+    For tables so small that the optimum can be reached to rounding. Raises ValueError if the loss becomes NaN.
+    """
+    table = start.detach().double().clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [table], max_iter=steps, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe"
+    )
+
+    def closure():
+        optimizer.zero_grad()
+        value = loss(table)
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    if torch.isnan(table).any():
+        raise ValueError("the loss became NaN: expected a smooth loss, finite from the start")
+    return table.detach()

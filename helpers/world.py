@@ -325,6 +325,10 @@ class PairBatch:
     def __getitem__(self, rows: Tensor) -> PairBatch:
         return PairBatch(self.prompts[rows], self.chosen[rows], self.rejected[rows], self.label[rows])
 
+    def draw(self, n: int, generator: torch.Generator) -> PairBatch:
+        """n of these pairs, drawn with replacement: a training batch from a fixed data set."""
+        return self[torch.randint(len(self), (n,), generator=generator)]
+
 
 class ResponseSampler:
     """Draws responses from exact log-probabilities by inverting their cumulative sum.

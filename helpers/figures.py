@@ -1,0 +1,202 @@
+"""Drawing: one look, one colour for one thing, alternative text under every figure.
+
+Functions are named after what they show and return the matplotlib figure; ``show`` displays it.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Image, Markdown, display
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from helpers.training import History
+
+# Okabe & Ito's palette, told apart by readers with any common colour blindness
+COLOURS = {
+    "reference": "#7A7A7A",
+    "policy": "#0072B2",
+    "optimum": "#000000",
+    "chosen": "#009E73",
+    "rejected": "#D55E00",
+    "gold": "#B07C00",
+    "harmful": "#CC79A7",
+}
+STYLE = {
+    "figure.dpi": 80,
+    "figure.figsize": (8.5, 3.6),
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "font.size": 11,
+    "legend.frameon": False,
+}
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure once, with ``alt`` as its metadata and as a visible sentence below. Raises ValueError if empty."""
+    if not alt.strip():
+        raise ValueError("empty alternative text: expected a sentence that says what the figure shows")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    plt.close(figure)
+    display(Image(buffer.getvalue(), alt=alt), Markdown(f"*Figure: {alt}*"))
+
+
+def _styled(draw):
+    @functools.wraps(draw)
+    def styled(*args, **options) -> Figure:
+        with plt.rc_context(STYLE):
+            return draw(*args, **options)
+
+    return styled
+
+
+def _legend_right(axes) -> None:
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+@_styled
+def plot_shares(shares: dict[str, dict[str, float]], title: str) -> Figure:
+    """Stacked bars: for each row, what part of the probability goes where (rows → parts that sum to 1)."""
+    figure, axes = plt.subplots(figsize=(8.5, 0.9 + 0.5 * len(shares)))
+    palette = {"right steps": "chosen", "wrong steps": "gold", "refuses": "policy", "neither": "reference",
+               "gives steps": "harmful"}
+    left = np.zeros(len(shares))
+    for part in next(iter(shares.values())):
+        width = np.array([row[part] for row in shares.values()])
+        bars = axes.barh(list(shares), width, left=left, color=COLOURS[palette[part]], edgecolor="white", label=part)
+        axes.bar_label(bars, [f"{100 * w:.0f}" if w > 0.06 else "" for w in width], label_type="center", color="white")
+        left += width
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel="probability in % (exact: summed over all responses)", xlim=(0, 1), xticks=[])
+    _legend_right(axes)
+    return figure
+
+
+@_styled
+def plot_policies(responses: list[str], policies: dict[str, Tensor], title: str) -> Figure:
+    """Grouped bars: the probability of each response under several policies, the reference first and grey."""
+    figure, axes = plt.subplots(figsize=(8.5, 0.6 + 0.62 * len(responses)))
+    height, place = 0.8 / len(policies), np.arange(len(responses))
+    shades = [COLOURS["reference"], *plt.get_cmap("Blues")(np.linspace(0.45, 0.95, max(1, len(policies) - 1)))]
+    for k, (name, logps) in enumerate(policies.items()):
+        axes.barh(place + (k - (len(policies) - 1) / 2) * height, logps.exp(), height, color=shades[k], label=name)
+    axes.set(title=title, xlabel="probability", yticks=place, yticklabels=responses)
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
+    return figure
+
+
+@_styled
+def plot_ascent(paths: dict[str, list[float]], ceiling: float, title: str) -> Figure:
+    """The objective J during ascent from several starts, below its ceiling β log Z."""
+    figure, axes = plt.subplots()
+    for (name, path), colour in zip(paths.items(), ("reference", "policy", "rejected")):
+        axes.plot(path, color=COLOURS[colour], lw=2)
+        axes.annotate(name, (0, path[0]), xytext=(8, -2), textcoords="offset points", color=COLOURS[colour], va="top")
+    axes.axhline(ceiling, color=COLOURS["optimum"], ls="--", lw=1)
+    axes.annotate("β log Z", (len(path) - 1, ceiling), xytext=(0, 4), textcoords="offset points", ha="right")
+    axes.set(title=title, xlabel="step of gradient ascent", ylabel="J(π), units of reward")
+    return figure
+
+
+@_styled
+def plot_implicit_reward(panels: dict[str, tuple[Tensor, Tensor, float]], title: str) -> Figure:
+    """For several prompts, implicit against true reward of responses, with the line of slope 1 at offset −β log Z."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(8.5, 3.4), sharex=True, sharey=True)
+    for ax, (prompt, (true, implicit, log_z)) in zip(axes, panels.items()):
+        ax.scatter(true, implicit, s=8, color=COLOURS["policy"], alpha=0.35, linewidths=0)
+        ends = np.array([true.min(), true.max()])
+        ax.plot(ends, ends - log_z, color=COLOURS["optimum"], lw=1)
+        ax.annotate(f"r* − {log_z:.2f}", (ends[1], ends[1] - log_z), xytext=(-4, -18), textcoords="offset points", ha="right")
+        ax.set(xlabel="gold reward r*(x, y)")
+        ax.set_title(f"“{prompt}”", fontweight="normal", fontsize=11)
+    axes[0].set_ylabel("implicit β log π/π_ref")
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@_styled
+def plot_closing_the_loop(
+    table: tuple[Tensor, Tensor, dict[str, list[tuple[float, float, str]]]],
+    gpt: tuple[Tensor, Tensor, dict[str, list[tuple[float, float, str]]]],
+    title: str,
+) -> Figure:
+    """Reward against KL: exact optima as a curve, trained policies as markers; a table left, the tiny GPT right.
+
+    Each side: KL and reward of the curve, and name → [(KL, reward, label), …].
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.4))
+    looks = {
+        "reward model, then policy": dict(marker="s", ms=13, mfc="none", mec=COLOURS["gold"], mew=2),
+        "DPO": dict(marker="X", ms=8, mfc=COLOURS["policy"], mec=COLOURS["policy"]),
+        "exact optimum π*": dict(marker="o", ms=6, mfc=COLOURS["optimum"], mec=COLOURS["optimum"]),
+        "DPO, probabilities as labels": dict(marker="X", ms=9, mfc=COLOURS["policy"], mec="white"),
+        "DPO, one answer per pair": dict(marker="^", ms=9, mfc=COLOURS["chosen"], mec="white"),
+        "DPO, 1,000 fixed pairs": dict(marker="v", ms=10, mfc=COLOURS["rejected"], mec="white"),
+    }
+    for ax, (curve_kl, curve_reward, points), where in zip(axes, (table, gpt), ("six responses", "tiny GPT, 48 prompts")):
+        ax.plot(curve_kl, curve_reward, color=COLOURS["optimum"], lw=1, label="optima for every β")
+        for name, marks in points.items():
+            for i, (kl, reward, label) in enumerate(marks):
+                ax.plot(kl, reward, ls="none", label=name if i == 0 else None, **looks[name])
+                ax.annotate(label, (kl, reward), xytext=(7, -13), textcoords="offset points", fontsize=10)
+        ax.set(xlabel="KL(π‖π_ref), nats")
+        ax.set_title(where, fontweight="normal", fontsize=11)
+        ax.legend(loc="lower right", fontsize=9)
+    axes[0].set_ylabel("expected gold reward")
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@_styled
+def plot_weights(groups: dict[str, Tensor], title: str) -> Figure:
+    """How the pair weights σ(−βh) are distributed in groups of pairs, with each group's mean."""
+    figure, axes = plt.subplots()
+    for (name, weights), colour in zip(groups.items(), ("chosen", "rejected")):
+        axes.hist(weights, bins=np.linspace(0, 1, 31), density=True, histtype="stepfilled", alpha=0.45, color=COLOURS[colour])
+        axes.axvline(weights.mean(), color=COLOURS[colour], lw=2)
+        axes.annotate(name, (weights.mean(), 1), xycoords=("data", "axes fraction"), xytext=(5, -12),
+                      textcoords="offset points", color=COLOURS[colour])
+    axes.set(title=title, xlabel="weight σ(−βh) of the pair in the gradient", ylabel="density of pairs", xlim=(0, 1))
+    return figure
+
+
+@_styled
+def plot_rise_or_fall(surplus: Tensor, change: Tensor, title: str) -> Figure:
+    """Change of the log-probability of chosen responses against their reward's surplus over β log Z."""
+    figure, axes = plt.subplots()
+    axes.axhspan(change.min() - 1, 0, color=COLOURS["rejected"], alpha=0.08, lw=0)
+    axes.scatter(surplus, change, s=7, alpha=0.3, color=COLOURS["chosen"], linewidths=0)
+    axes.axhline(0, color=COLOURS["optimum"], lw=1)
+    axes.axvline(0, color=COLOURS["optimum"], lw=1)
+    axes.annotate("chosen, and yet less likely than before", (0.98, 0.06), xycoords="axes fraction", ha="right")
+    axes.set(title=title, xlabel="r*(x, y_w) − β log Z(x)", ylabel="change of log π(y_w|x), nats",
+             ylim=(change.min() - 0.2, change.max() + 0.2))
+    return figure
+
+
+@_styled
+def plot_displacement(runs: dict[str, History], title: str) -> Figure:
+    """Margin, chosen log-probability and refusals during two runs: plain (solid) and repaired (dashed)."""
+    figure, axes = plt.subplots(1, 3, figsize=(10, 3.4))
+    for (name, run), style in zip(runs.items(), ("-", "--")):
+        axes[0].plot(run["step"], run["margin"], color=COLOURS["policy"], ls=style)
+        axes[1].plot(run["step"], run["chosen"], color=COLOURS["chosen"], ls=style)
+        axes[2].plot(run["watched"], run["refuses"], color=COLOURS["harmful"], ls=style, label=name)
+    axes[1].axhline(0, color=COLOURS["optimum"], lw=1)
+    for ax, what in zip(axes, ("margin βh", "log π/π_ref of the chosen, nats", "P(refuses | unsafe)")):
+        ax.set(xlabel="step")
+        ax.set_title(what, fontweight="normal", fontsize=11)
+    axes[2].set(ylim=(0, 1))
+    axes[2].legend(loc="center right")
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
