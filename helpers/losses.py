@@ -1,7 +1,8 @@
-"""Every objective as one pure function. Log-probabilities are in nats, sums over response tokens; no function masks again.
+"""Every objective as one pure function.
 
-B is the number of pairs or examples. Every loss is the mean over B and returns a scalar. All raise ValueError for an
-empty batch, for shapes that differ, and for NaN or infinite entries, naming the argument and the place.
+Log-probabilities are in nats: sums over response tokens, but for ``sft_loss``, which takes tokens and their mask.
+B is the number of pairs or examples. Every loss is a mean and returns a scalar. All raise ValueError for an empty
+batch, for shapes that differ, and for NaN or infinite entries, naming the argument and the place.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ def _check(**arguments: Tensor) -> None:
 def bradley_terry_loss(chosen_rewards: Tensor, rejected_rewards: Tensor, label: Tensor | None = None) -> Tensor:
     """Pairwise logistic loss −log σ(r_w − r_l).
 
-    chosen_rewards, rejected_rewards (B,); label (B,), the probability that chosen is preferred, in [0, 1] (default 1): then the cross-entropy
-    −label·log σ(r_w − r_l) − (1 − label)·log σ(r_l − r_w). Source: Bradley & Terry 1952; Ouyang et al. 2022, eq. 1.
+    chosen_rewards, rejected_rewards (B,); label (B,), the probability that chosen is preferred, in [0, 1] (default 1):
+    then the cross-entropy −label·log σ(r_w − r_l) − (1 − label)·log σ(r_l − r_w).
+    Source: Bradley & Terry 1952; Ouyang et al. 2022, eq. 1.
     """
     label = torch.ones_like(chosen_rewards) if label is None else label
     _check(chosen_rewards=chosen_rewards, rejected_rewards=rejected_rewards, label=label)
@@ -72,7 +74,8 @@ def sft_loss(token_logps: Tensor, mask: Tensor) -> Tensor:
         )
     if not mask.any():
         raise ValueError("mask has no response token: expected at least one")
-    scored = token_logps[mask.bool()]
-    if not torch.isfinite(scored).all():
-        raise ValueError("token_logps holds NaN or infinity on a scored token: expected finite numbers")
-    return -scored.mean()
+    bad = mask.bool() & ~torch.isfinite(token_logps)
+    if bad.any():
+        row, place = bad.nonzero()[0].tolist()
+        raise ValueError(f"token_logps[{row}, {place}] is {token_logps[row, place].item()}: expected finite numbers")
+    return -token_logps[mask.bool()].mean()
