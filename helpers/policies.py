@@ -20,8 +20,9 @@ def check_beta(beta: float) -> None:
 def _check_policy(name: str, logps: Tensor) -> None:
     total = logps.detach().double().logsumexp(-1)
     off = ~(total.abs() < 1e-3)  # NaN counts as off
-    if logps.ndim == 0 or logps.shape[-1] == 0 or off.any():
-        found = "no responses" if logps.numel() == 0 else f"Σ exp = {total[off].flatten()[0].exp().item():.4g}"
+    empty = logps.ndim == 0 or logps.numel() == 0
+    if empty or off.any():
+        found = f"shape {tuple(logps.shape)}" if empty else f"Σ exp = {total[off].flatten()[0].exp().item():.4g}"
         raise ValueError(f"{name}: {found}: expected log-probabilities that sum to 1 over the last axis")
 
 
@@ -65,5 +66,4 @@ def optimum(ref_logps: Tensor, rewards: Tensor, beta: float) -> tuple[Tensor, Te
     _check_policy("ref_logps", ref_logps)
     _check_values(ref_logps, "rewards", rewards)
     unnormalised = ref_logps + rewards / beta
-    log_z = unnormalised.logsumexp(-1)
-    return unnormalised - log_z.unsqueeze(-1), log_z
+    return unnormalised.log_softmax(-1), unnormalised.logsumexp(-1)

@@ -1,0 +1,319 @@
+"""The exact formulas on distributions, against plain Python and against each other."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from conftest import seeded
+from helpers.policies import check_beta, expected, kl, objective, optimum
+
+INF = float("inf")
+
+# ---- the formulas in plain Python -----------------------------------------------------------
+
+
+def plain_kl(p: list[float], q: list[float]) -> float:
+    """Σ p log(p / q) over probabilities."""
+    if any(a > 0 and b == 0 for a, b in zip(p, q)):
+        return INF
+    return math.fsum(a * math.log(a / b) for a, b in zip(p, q) if a > 0)
+
+
+def plain_optimum(ref: list[float], rewards: list[float], beta: float) -> tuple[list[float], float]:
+    """π*(y) = π_ref(y) exp(r(y)/β) / Z and log Z, shifted by the largest reward so that nothing overflows."""
+    top = max(r for p, r in zip(ref, rewards) if p > 0)
+    weights = [p * math.exp((r - top) / beta) for p, r in zip(ref, rewards)]
+    total = math.fsum(weights)
+    return [w / total for w in weights], math.log(total) + top / beta
+
+
+def table(probabilities) -> torch.Tensor:
+    """Probabilities as log-probabilities in float64; 0 becomes −inf."""
+    return torch.tensor(probabilities, dtype=torch.float64).log()
+
+
+@st.composite
+def policies(draw, count: int = 1, holes: bool = False):
+    """``count`` lists of probabilities over one number of responses; with ``holes`` some are 0."""
+    n = draw(st.integers(2, 8))
+    weight = st.floats(0.01, 1) | st.just(0.0) if holes else st.floats(0.01, 1)
+    found = []
+    for _ in range(count):
+        weights = draw(st.lists(weight, min_size=n, max_size=n))
+        assume(sum(weights) > 0)
+        total = math.fsum(weights)
+        found.append([w / total for w in weights])
+    return found
+
+
+def rewards_for(n: int):
+    return st.lists(st.floats(-5, 5), min_size=n, max_size=n)
+
+
+betas = st.floats(0.05, 20)
+
+
+def close(found: torch.Tensor, value, tolerance: float = 1e-9) -> None:
+    expected_value = torch.as_tensor(value, dtype=torch.float64).expand(found.shape)
+    torch.testing.assert_close(found, expected_value, rtol=tolerance, atol=tolerance)
+
+
+# ---- against the formulas -------------------------------------------------------------------
+
+
+@given(policies(2, holes=True), st.data())
+def test_expected_is_the_sum_of_probability_times_value(two, data):
+    p, _ = two
+    values = data.draw(rewards_for(len(p)))
+    close(expected(table(p), torch.tensor(values, dtype=torch.float64)), math.fsum(a * v for a, v in zip(p, values)))
+
+
+@given(policies(2, holes=True))
+def test_kl_is_the_sum_of_p_log_p_over_q(two):
+    p, q = two
+    close(kl(table(p), table(q)), plain_kl(p, q))
+
+
+@given(policies(2), betas, st.data())
+def test_objective_is_expected_reward_minus_beta_times_kl_to_the_reference(two, beta, data):
+    p, ref = two
+    r = data.draw(rewards_for(len(p)))
+    value = math.fsum(a * b for a, b in zip(p, r)) - beta * plain_kl(p, ref)
+    close(objective(table(p), table(ref), torch.tensor(r, dtype=torch.float64), beta), value)
+
+
+@given(policies(1, holes=True), betas, st.data())
+def test_optimum_is_the_reference_tilted_by_the_reward(one, beta, data):
+    (ref,) = one
+    r = data.draw(rewards_for(len(ref)))
+    best, log_z = optimum(table(ref), torch.tensor(r, dtype=torch.float64), beta)
+    probabilities, plain_log_z = plain_optimum(ref, r, beta)
+    close(best.exp(), probabilities)
+    close(log_z, plain_log_z)
+    close(best.exp().sum(), 1.0)
+
+
+def test_all_formulas_work_row_by_row_on_any_number_of_leading_axes():
+    drawn = torch.randn(3, 2, 4, 5, generator=seeded(0), dtype=torch.float64)
+    logps, ref = drawn[:2].log_softmax(-1)
+    rewards = drawn[2]
+    best, log_z = optimum(ref, rewards, 0.5)
+    for i in range(2):
+        for j in range(4):
+            close(expected(logps, rewards)[i, j], expected(logps[i, j], rewards[i, j]))
+            close(kl(logps, ref)[i, j], kl(logps[i, j], ref[i, j]))
+            close(objective(logps, ref, rewards, 0.5)[i, j], objective(logps[i, j], ref[i, j], rewards[i, j], 0.5))
+            close(best[i, j], optimum(ref[i, j], rewards[i, j], 0.5)[0])
+            close(log_z[i, j], optimum(ref[i, j], rewards[i, j], 0.5)[1])
+
+
+# ---- identities -----------------------------------------------------------------------------
+
+
+@given(policies(2), betas, st.data())
+def test_the_objective_is_beta_log_z_minus_beta_times_kl_to_the_optimum(two, beta, data):
+    p, ref = two
+    r = torch.tensor(data.draw(rewards_for(len(p))), dtype=torch.float64)
+    best, log_z = optimum(table(ref), r, beta)
+    close(objective(table(p), table(ref), r, beta), beta * log_z - beta * kl(table(p), best))
+
+
+@given(policies(2, holes=True), betas, st.data())
+def test_no_policy_has_a_higher_objective_than_the_optimum(two, beta, data):
+    p, ref = two
+    r = torch.tensor(data.draw(rewards_for(len(p))), dtype=torch.float64)
+    best, log_z = optimum(table(ref), r, beta)
+    top = objective(best, table(ref), r, beta)
+    close(top, beta * log_z)
+    assert objective(table(p), table(ref), r, beta) <= top + 1e-9
+
+
+def test_every_small_step_away_from_the_optimum_lowers_the_objective():
+    generator = seeded(1)
+    ref = torch.randn(6, generator=generator, dtype=torch.float64).log_softmax(-1)
+    r = torch.randn(6, generator=generator, dtype=torch.float64)
+    best, _ = optimum(ref, r, 0.3)
+    top = objective(best, ref, r, 0.3)
+    for _ in range(50):
+        moved = (best + 0.05 * torch.randn(6, generator=generator, dtype=torch.float64)).log_softmax(-1)
+        assert objective(moved, ref, r, 0.3) < top - 1e-6
+
+
+def test_the_optimum_is_a_stationary_point():
+    ref = torch.randn(6, generator=seeded(2), dtype=torch.float64).log_softmax(-1)
+    r = torch.randn(6, generator=seeded(3), dtype=torch.float64)
+    scores = optimum(ref, r, 0.3)[0].requires_grad_()
+    objective(scores.log_softmax(-1), ref, r, 0.3).backward()
+    close(scores.grad, 0.0, 1e-12)
+
+
+@given(policies(1), betas, st.data())
+def test_beta_times_the_log_ratio_is_the_reward_up_to_a_constant(one, beta, data):
+    """The step from the optimum to DPO: β log(π*/π_ref) = r − β log Z."""
+    (ref,) = one
+    r = torch.tensor(data.draw(rewards_for(len(ref))), dtype=torch.float64)
+    best, log_z = optimum(table(ref), r, beta)
+    close(beta * (best - table(ref)), r - beta * log_z)
+
+
+@given(policies(1), betas, st.floats(-100, 100))
+def test_a_constant_added_to_the_reward_moves_log_z_only(one, beta, shift):
+    (ref,) = one
+    r = torch.linspace(-1, 1, len(ref), dtype=torch.float64)
+    best, log_z = optimum(table(ref), r, beta)
+    moved, moved_log_z = optimum(table(ref), r + shift, beta)
+    close(moved, best)
+    close(moved_log_z, log_z + shift / beta)
+
+
+# ---- limits ---------------------------------------------------------------------------------
+
+
+def test_what_the_reference_never_says_the_optimum_never_says():
+    ref, r = table([0.5, 0.0, 0.5]), torch.tensor([0.0, 100.0, 1.0], dtype=torch.float64)
+    best, log_z = optimum(ref, r, 1.0)
+    assert best[1] == -INF
+    close(best.exp(), [1 / (1 + math.e), 0.0, math.e / (1 + math.e)])
+    close(log_z, math.log((1 + math.e) / 2))
+    assert objective(table([0.2, 0.6, 0.2]), ref, r, 1.0) == -INF, "mass outside the support costs infinitely much"
+
+
+def test_a_large_beta_keeps_the_optimum_at_the_reference():
+    ref, r = table([0.1, 0.2, 0.7]), torch.tensor([3.0, -1.0, 0.0], dtype=torch.float64)
+    distances = [kl(optimum(ref, r, beta)[0], ref).item() for beta in (0.5, 1.0, 10.0, 100.0, 1e6)]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[0] > 0.5 and distances[-1] < 1e-11
+
+
+def test_a_small_beta_puts_everything_on_the_best_response():
+    ref, r = table([0.1, 0.2, 0.7]), torch.tensor([3.0, -1.0, 0.0], dtype=torch.float64)
+    best, log_z = optimum(ref, r, 3e-4)  # rewards/β from −3,333 to 10,000
+    close(best.exp(), [1.0, 0.0, 0.0])
+    close(log_z, 1e4 + math.log(0.1))
+    assert torch.isfinite(best).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("rewards", [(1.0, 0.0, -1.0), (-1.0, -1.0, -1.0), (1.0, 1.0, 0.999)])
+def test_rewards_ten_thousand_times_beta_stay_finite(rewards, dtype):
+    ref, r = table([0.1, 0.2, 0.7]).to(dtype), torch.tensor(rewards, dtype=dtype)
+    best, log_z = optimum(ref, r, 1e-4)
+    assert torch.isfinite(best).all() and torch.isfinite(log_z)
+    torch.testing.assert_close(best.exp().sum(), torch.ones((), dtype=dtype))  # log Z is 10,000 and must not round it
+    assert torch.isfinite(objective(best, ref, r, 1e-4))
+
+
+# ---- KL -------------------------------------------------------------------------------------
+
+
+@given(policies(2, holes=True))
+def test_kl_is_never_negative_and_zero_only_between_equal_policies(two):
+    p, q = two
+    assert kl(table(p), table(q)) >= -1e-12
+    close(kl(table(p), table(p)), 0.0, 1e-12)
+    if max(abs(a - b) for a, b in zip(p, q)) > 1e-3:
+        assert kl(table(p), table(q)) > 1e-7
+
+
+def test_kl_points_from_the_first_policy_to_the_second_and_is_in_nats():
+    """By hand: ½ log 2 + ½ log ⅔ = ½ log 4/3 one way, ¼ log ½ + ¾ log 3/2 the other."""
+    even, odd = table([0.5, 0.5]), table([0.25, 0.75])
+    close(kl(even, odd), 0.14384103622589045, 1e-15)
+    close(kl(odd, even), 0.13081203594113694, 1e-15)
+
+
+def test_kl_counts_zero_times_log_zero_as_zero_and_missing_mass_as_infinite():
+    sure, even = table([1.0, 0.0]), table([0.5, 0.5])
+    close(kl(sure, even), math.log(2))
+    close(kl(sure, sure), 0.0)
+    assert kl(even, sure) == INF
+
+
+def test_the_gradient_of_kl_is_right_and_finite_where_a_response_has_no_probability():
+    """With logits z and p = softmax(z): ∂KL(p‖q)/∂z_i = p_i (log p_i/q_i − KL), which is 0 where p_i = 0."""
+    logits = torch.tensor([0.3, -INF, -1.0, -INF], dtype=torch.float64, requires_grad=True)
+    q = [0.2, 0.3, 0.5, 0.0]
+    divergence = kl(logits.log_softmax(-1), table(q))
+    divergence.backward()
+    p = [math.exp(0.3) / (math.exp(0.3) + math.exp(-1)), 0.0, math.exp(-1) / (math.exp(0.3) + math.exp(-1)), 0.0]
+    close(divergence, plain_kl(p, q))
+    close(logits.grad, [a * (math.log(a / b) - plain_kl(p, q)) if a else 0.0 for a, b in zip(p, q)])
+
+
+def test_the_gradient_of_kl_with_respect_to_the_second_policy_is_q_minus_p():
+    logits = torch.tensor([0.3, 0.0, -1.0], dtype=torch.float64, requires_grad=True)
+    p = table([0.5, 0.0, 0.5])
+    kl(p, logits.log_softmax(-1)).backward()
+    close(logits.grad, logits.detach().softmax(-1) - p.exp())
+
+
+# ---- bad input ------------------------------------------------------------------------------
+
+GOOD = table([0.5, 0.5])
+ZERO = torch.zeros(2, dtype=torch.float64)
+NAN_POLICY = torch.tensor([float("nan"), 0.0], dtype=torch.float64)
+CALLS = {
+    "expected": lambda policy: expected(policy, torch.zeros_like(policy)),
+    "kl, first": lambda policy: kl(policy, torch.full_like(policy, -math.log(2))),
+    "kl, second": lambda policy: kl(GOOD, policy),
+    "objective, policy": lambda policy: objective(policy, GOOD, ZERO, 1.0),
+    "objective, reference": lambda policy: objective(GOOD, policy, ZERO, 1.0),
+    "optimum": lambda policy: optimum(policy, torch.zeros_like(policy), 1.0),
+}
+BAD_POLICIES = {
+    "sums to 1.5": table([0.75, 0.75]),
+    "sums to 0": torch.full((2,), -INF, dtype=torch.float64),
+    "one row of two is off": table([[0.5, 0.5], [0.5, 0.4]]),
+    "logits": torch.tensor([1.0, 2.0], dtype=torch.float64),
+    "NaN": NAN_POLICY,
+    "+inf": torch.tensor([INF, -INF], dtype=torch.float64),
+    "no responses": torch.zeros(0, dtype=torch.float64),
+    "no prompts": torch.zeros(0, 2, dtype=torch.float64),
+    "one number": torch.zeros((), dtype=torch.float64),
+}
+
+
+@pytest.mark.parametrize("policy", BAD_POLICIES.values(), ids=BAD_POLICIES.keys())
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_what_is_not_a_policy_is_refused(call, policy):
+    with pytest.raises(ValueError, match="logps: .*: expected log-probabilities that sum to 1 over the last axis"):
+        call(policy)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: expected(GOOD, torch.zeros(3)),
+        lambda: kl(GOOD, table([0.2, 0.3, 0.5])),
+        lambda: kl(GOOD, table([[0.5, 0.5]])),
+        lambda: objective(GOOD, table([0.2, 0.3, 0.5]), ZERO, 1.0),
+        lambda: objective(GOOD, GOOD, torch.zeros(1, 2), 1.0),
+        lambda: optimum(GOOD, torch.zeros(1), 1.0),
+    ],
+)
+def test_shapes_that_differ_are_refused_not_broadcast(call):
+    with pytest.raises(ValueError, match="shape"):
+        call()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), INF, -INF])
+def test_values_that_are_not_finite_are_refused(bad):
+    values = torch.tensor([0.0, bad], dtype=torch.float64)
+    for call in (lambda: expected(GOOD, values), lambda: objective(GOOD, GOOD, values, 1.0)):
+        with pytest.raises(ValueError, match="values holds NaN or infinity"):
+            call()
+    with pytest.raises(ValueError, match="rewards holds NaN or infinity"):
+        optimum(GOOD, values, 1.0)
+
+
+@pytest.mark.parametrize("beta", [0, -1.0, float("nan"), INF, -INF])
+def test_beta_must_be_a_finite_number_above_zero(beta):
+    for call in (check_beta, lambda b: objective(GOOD, GOOD, ZERO, b), lambda b: optimum(GOOD, ZERO, b)):
+        with pytest.raises(ValueError, match=f"beta = {beta}: expected a finite number above 0"):
+            call(beta)
+    check_beta(1e-9)
