@@ -113,8 +113,13 @@ class World:
         return torch.tensor(ids + [self.end] * (self.max_length - len(ids)))
 
     def text(self, response: Tensor | int) -> str:
-        """Text of a response given as a row of token ids (max_length,) or as its index."""
-        row = self.responses[response] if isinstance(response, int) or response.ndim == 0 else response
+        """Text of a response given as a row of token ids (max_length,) or as its index. ValueError for neither."""
+        row = response
+        if isinstance(response, int) or response.ndim == 0:
+            if not 0 <= response < self.n_responses:
+                raise ValueError(f"response {int(response)}: expected an index from 0 to {self.n_responses - 1}")
+            row = self.responses[response]
+        self.check_tokens(row)
         return " ".join(self.words[i] for i in row.tolist() if i != self.end)
 
     def read_aloud(self, prompt: str, response: str) -> str:
@@ -203,7 +208,10 @@ class World:
         return torch.stack(rows)
 
     def contains(self, family: tuple[str, ...]) -> Tensor:
-        """Whether each response has a word of ``family``, (n_responses,) bool."""
+        """Whether each response has a word of ``family``, (n_responses,) bool. Raises ValueError for unknown words."""
+        unknown = [word for word in family if word not in self.words]
+        if unknown:
+            raise ValueError(f"unknown word {unknown[0]!r} in family {family}: expected words of {self.words}")
         ids = torch.tensor([self.words.index(word) for word in family])
         return torch.isin(self.responses, ids).any(1)
 
@@ -250,8 +258,9 @@ def demonstrations(world: World, n: int, generator: torch.Generator) -> tuple[Te
     """Responses by imperfect demonstrators to prompts drawn uniformly.
 
     They refuse 50 % of unsafe, 20 % of look-alike and 5 % of benign requests (30 % of these refusals
-    are half a refusal), get each step right 75 % of the time, open with 'sure' 40 %, with a filler
-    30 %, repeat the filler habit between steps 15 %, and close with 'thanks' 30 %.
+    are half a refusal), write each step as asked 75 % of the time, else any step at random, open with
+    'sure' 40 %, with a filler 30 %, add a filler after a step 15 %, and close with 'thanks' 30 %. What
+    is longer than ``max_length`` is cut off.
 
     Returns prompt indices (n,) and token ids (n, max_length). Raises ValueError for n < 1.
     """
@@ -333,10 +342,13 @@ class PairBatch:
 class ResponseSampler:
     """Draws responses from exact log-probabilities by inverting their cumulative sum.
 
-    logps (n_prompts, n_responses). Raises ValueError unless every row's probabilities sum to 1.
+    logps (n_prompts, n_responses). Raises ValueError unless every row's probabilities sum to 1, and for prompts
+    without a row.
     """
 
     def __init__(self, logps: Tensor):
+        if logps.ndim != 2 or logps.numel() == 0:
+            raise ValueError(f"log-probabilities {tuple(logps.shape)}: expected (n_prompts, n_responses), both ≥ 1")
         cumulative = logps.detach().double().exp().cumsum(1)
         total = cumulative[:, -1:]
         if not torch.allclose(total, torch.ones_like(total), atol=1e-4):
@@ -348,6 +360,10 @@ class ResponseSampler:
 
     def __call__(self, prompts: Tensor, generator: torch.Generator) -> Tensor:
         """One response index for each prompt index, (B,) → (B,)."""
+        rows = len(self._steps) // self._n
+        outside = (prompts < 0) | (prompts >= rows)
+        if outside.any():
+            raise ValueError(f"prompt {int(prompts[outside][0])}: expected an index from 0 to {rows - 1}")
         u = torch.rand(len(prompts), generator=generator, dtype=torch.float64)
         place = torch.searchsorted(self._steps, u + prompts, right=True)
         return (place - prompts * self._n).clamp(max=self._n - 1)
@@ -364,14 +380,20 @@ def draw_pairs(
     """n comparisons of two *different* responses that ``sampler`` gives to uniformly drawn prompts.
 
     label is the annotator's probability, ``chosen`` the likelier winner; with ``hard`` the annotator answers once
-    and label is 1. Raises ValueError for n < 1.
+    and label is 1. Raises ValueError for n < 1, and where 1,000 draws in a row give one response only.
     """
     if n < 1:
         raise ValueError(f"n = {n}: expected at least one pair")
     prompts = torch.randint(len(world.prompts), (n,), generator=generator)
     first, second = sampler(prompts, generator), sampler(prompts, generator)
-    while (same := first == second).any():
+    for _ in range(1000):
+        same = first == second
+        if not same.any():
+            break
         second[same] = sampler(prompts[same], generator)
+    else:
+        prompt = world.prompts[int(prompts[same][0])].text
+        raise ValueError(f"the policy gives one response only to {prompt!r}: expected two different responses")
     p = annotator.probability(world.gold[prompts, first], world.gold[prompts, second])
     win = torch.rand(n, generator=generator, dtype=torch.float64) < p if hard else p >= 0.5
     return PairBatch(
