@@ -59,12 +59,13 @@ class TinyGPT(nn.Module):
     def __init__(self, config: GPTConfig, generator: torch.Generator):
         super().__init__()
         self.config = config
-        self.token = nn.Embedding(config.n_tokens, config.width)
-        self.position = nn.Embedding(config.context, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(config.width)
-        self.head = nn.Linear(config.width, config.n_outputs)
-        for name, parameter in self.named_parameters():  # own generator: the global state is never used
+        with torch.random.fork_rng(devices=[]):  # layers draw from the global state before we overwrite: leave no trace
+            self.token = nn.Embedding(config.n_tokens, config.width)
+            self.position = nn.Embedding(config.context, config.width)
+            self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+            self.norm = nn.LayerNorm(config.width)
+            self.head = nn.Linear(config.width, config.n_outputs)
+        for name, parameter in self.named_parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=0.02, generator=generator)
             elif name.endswith("bias"):
@@ -74,8 +75,13 @@ class TinyGPT(nn.Module):
         return self.step(tokens, None)[0]
 
     def step(self, tokens: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
-        """Logits of ``tokens`` (B, T) that follow what ``cache`` holds, and the grown cache."""
+        """Logits of ``tokens`` (B, T) that follow what ``cache`` holds, and the grown cache.
+
+        Raises ValueError for more positions than ``context``.
+        """
         start = 0 if cache is None else cache[0][0].shape[2]
+        if start + tokens.shape[1] > self.config.context:
+            raise ValueError(f"{start + tokens.shape[1]} positions: expected at most {self.config.context}")
         x = self.token(tokens) + self.position(torch.arange(start, start + tokens.shape[1]))
         grown = []
         for i, block in enumerate(self.blocks):
@@ -88,25 +94,29 @@ def new_gpt(world: World, seed: int) -> TinyGPT:
     """An untrained tiny GPT for ``world``; the same seed gives the same weights."""
     context = world.prompt_tokens.shape[1] + world.max_length
     config = GPTConfig(n_tokens=world.n_tokens, n_outputs=world.n_outputs, context=context)
-    # nn.Linear draws from the global generator before we overwrite it: leave no trace
-    with torch.random.fork_rng(devices=[]):
-        return TinyGPT(config, torch.Generator().manual_seed(seed))
+    return TinyGPT(config, torch.Generator().manual_seed(seed))
+
+
+def _check_ids(name: str, tokens: Tensor, n: int) -> None:
+    if tokens.ndim != 2 or tokens.numel() == 0:
+        raise ValueError(f"{name} {tuple(tokens.shape)}: expected token ids of shape (B, length), both ≥ 1")
+    outside = (tokens < 0) | (tokens >= n)
+    if outside.any():
+        row, place = outside.nonzero()[0].tolist()
+        found = f"{name}[{row}, {place}] is {int(tokens[row, place])}, outside the vocabulary"
+        raise ValueError(f"{found}: expected ids from 0 to {n - 1}")
 
 
 def token_logps(policy: TinyGPT, prompts: Tensor, responses: Tensor) -> Tensor:
     """log π(y_t | x, y_<t) of each response token in nats: prompts (B, P), responses (B, R) → (B, R).
 
     The causal shift is here: the logits at position P − 1 + t score response token t, which the model has not read.
-    Nothing is masked. Raises ValueError for an empty batch or shapes that do not fit.
+    Nothing is masked. Raises ValueError for an empty batch, shapes that do not fit, tokens outside the vocabulary.
     """
-    if prompts.ndim != 2 or responses.ndim != 2 or len(prompts) != len(responses) or len(prompts) == 0:
-        raise ValueError(
-            f"prompts {tuple(prompts.shape)}, responses {tuple(responses.shape)}: expected (B, P) and (B, R), B ≥ 1"
-        )
-    if prompts.min() < 0 or prompts.max() >= policy.config.n_tokens:
-        raise ValueError(f"prompt token outside the vocabulary: expected ids from 0 to {policy.config.n_tokens - 1}")
-    if responses.min() < 0 or responses.max() >= policy.config.n_outputs:
-        raise ValueError(f"response token outside the vocabulary: expected ids from 0 to {policy.config.n_outputs - 1}")
+    _check_ids("prompts", prompts, policy.config.n_tokens)
+    _check_ids("responses", responses, policy.config.n_outputs)
+    if len(prompts) != len(responses):
+        raise ValueError(f"{len(prompts)} prompts, {len(responses)} responses: expected one response to each prompt")
     logits = policy(torch.cat([prompts, responses[:, :-1]], dim=1))  # (B, P + R − 1, n_outputs)
     logps = logits[:, prompts.shape[1] - 1 :].log_softmax(-1)  # (B, R, n_outputs)
     return logps.gather(-1, responses.unsqueeze(-1)).squeeze(-1)
@@ -129,9 +139,11 @@ def all_logps(policy: TinyGPT, world: World, prompts: Tensor | None = None) -> T
     """log π(y | x) of *every* response to each prompt, by walking the prefix tree: (n, n_responses), float64.
 
     Prefixes are visited once, with their keys and values cached, a few prompts at a time; prompts (n, P), all of
-    the world's by default. Differentiable where gradients are on. Order as in ``world.responses``.
+    the world's by default. Differentiable where gradients are on. Order as in ``world.responses``. Raises ValueError
+    for no prompts and for tokens outside the vocabulary.
     """
     prompts = world.prompt_tokens if prompts is None else prompts
+    _check_ids("prompts", prompts, policy.config.n_tokens)
     return torch.cat([_walk(policy, world, part) for part in prompts.split(4)])
 
 
@@ -152,7 +164,11 @@ def _walk(policy: TinyGPT, world: World, prompts: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sample(policy: TinyGPT, world: World, prompts: Tensor, generator: torch.Generator) -> Tensor:
-    """One response to each prompt at temperature 1, token by token with a cache: (B, P) → (B, max_length)."""
+    """One response to each prompt at temperature 1, token by token with a cache: (B, P) → (B, max_length).
+
+    Raises ValueError for no prompts and for tokens outside the vocabulary.
+    """
+    _check_ids("prompts", prompts, policy.config.n_tokens)
     logits, cache = policy.step(prompts, None)
     tokens = torch.full((len(prompts), world.max_length), world.end)
     for position in range(world.max_length):

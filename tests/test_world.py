@@ -28,7 +28,7 @@ UNIFORM = torch.full((48, 11111), -math.log(11111), dtype=torch.float64)
 
 
 def is_plausible(count: int, n: int, p: float) -> bool:
-    """Whether ``count`` of ``n`` is within 5 standard deviations of p·n: a false alarm in two million."""
+    """Whether ``count`` of ``n`` is within 5 standard deviations of p·n: a false alarm in about two million."""
     return abs(count - n * p) <= 5 * math.sqrt(n * p * (1 - p)) + 1e-9
 
 
