@@ -1,0 +1,127 @@
+"""The evidence ledger: bounds hold or raise, and the table says what was claimed."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers import claims
+from helpers.claims import ClaimError, check, ledger
+
+
+@pytest.fixture(autouse=True)
+def empty_ledger(monkeypatch):
+    """Claims of one test are not those of another."""
+    monkeypatch.setattr(claims, "_claims", {})
+
+
+@pytest.mark.parametrize(
+    "value, bound",
+    [
+        (0.9, {"below": 1.0}),
+        (-5, {"below": -1}),
+        (1.1, {"above": 1.0}),
+        (0.0, {"above": -1e-9}),
+        (1.0, {"within": (1.0, 2.0)}),
+        (2.0, {"within": (1.0, 2.0)}),
+        (0.0, {"below": float("inf")}),
+    ],
+)
+def test_a_number_within_its_bound_is_printed_and_entered(value, bound, capsys):
+    check("5.1", "it holds", value, **bound)
+    assert capsys.readouterr().out.startswith("✓ §5.1 it holds: = ")
+    assert [claim.statement for claim in ledger().claims] == ["it holds"]
+
+
+@pytest.mark.parametrize(
+    "value, bound",
+    [
+        (1.0, {"below": 1.0}),
+        (1.1, {"below": 1.0}),
+        (1.0, {"above": 1.0}),
+        (0.9, {"above": 1.0}),
+        (0.999, {"within": (1.0, 2.0)}),
+        (2.001, {"within": (1.0, 2.0)}),
+        (float("nan"), {"below": 1.0}),
+        (float("nan"), {"above": 1.0}),
+        (float("nan"), {"within": (float("-inf"), float("inf"))}),
+        (float("inf"), {"below": 1e300}),
+        (0.0, {"below": float("nan")}),
+    ],
+)
+def test_a_number_that_misses_its_bound_raises_and_is_not_entered(value, bound, capsys):
+    with pytest.raises(ClaimError, match=r"§5\.1 it misses: measured .*, claimed "):
+        check("5.1", "it misses", value, **bound)
+    assert ledger().claims == []
+    assert capsys.readouterr().out == ""
+
+
+def test_a_missed_claim_is_an_assertion_error_that_says_both_numbers():
+    assert issubclass(ClaimError, AssertionError)
+    with pytest.raises(ClaimError, match=r"^§5\.2 KL: measured 0\.0412346, claimed < 0\.03$"):
+        check("5.2", "KL", 0.04123456, below=0.03)
+    with pytest.raises(ClaimError, match=r"claimed in \[0\.1, 0\.2\]$"):
+        check("5.2", "KL", 0.3, within=(0.1, 0.2))
+    with pytest.raises(ClaimError, match=r"claimed > 0\.8$"):
+        check("5.2", "removed", 0.3, above=0.8)
+
+
+@pytest.mark.parametrize(
+    "bounds, count",
+    [({}, 0), ({"below": 1, "above": 0}, 2), ({"below": 1, "within": (0, 1)}, 2), ({"above": 0, "within": (0, 1)}, 2),
+     ({"below": 1, "above": 0, "within": (0, 1)}, 3)],
+)  # fmt: skip
+def test_a_claim_has_exactly_one_bound(bounds, count):
+    with pytest.raises(ValueError, match=f"{count} bounds: expected exactly one of below=, above= and within="):
+        check("5.1", "vague", 0.5, **bounds)
+    assert ledger().claims == []
+
+
+def test_a_bound_of_zero_is_a_bound():
+    check("5.1", "negative", -1.0, below=0)
+    check("5.1", "positive", 1.0, above=0.0)
+    with pytest.raises(ClaimError):
+        check("5.1", "not negative", 1.0, below=0)
+
+
+def test_exact_numbers_are_printed_behind_an_equals_sign_and_approximate_ones_behind_a_wavy_one(capsys):
+    check("5.1", "exact", 1 / 3, below=1)
+    check("5.3", "trained", 0.0123456, below=0.03, approx=True)
+    assert capsys.readouterr().out == (
+        "✓ §5.1 exact: = 0.333  (claimed < 1)\n✓ §5.3 trained: ≈ 0.0123  (claimed < 0.03)\n"
+    )
+
+
+def test_the_ledger_is_in_the_order_of_sections_then_of_checking():
+    for section, statement in (("5.10", "d"), ("5.2", "b"), ("10.1", "e"), ("5.2", "a"), ("5", "c")):
+        check(section, statement, 0.0, below=1)
+    assert [(c.section, c.statement) for c in ledger().claims] == [
+        ("5", "c"), ("5.2", "b"), ("5.2", "a"), ("5.10", "d"), ("10.1", "e")
+    ]  # fmt: skip
+
+
+def test_a_claim_checked_again_replaces_the_first():
+    check("5.1", "KL", 0.5, below=1)
+    check("5.1", "KL", 0.25, below=1)
+    assert [claim.measured for claim in ledger().claims] == ["= 0.25"]
+
+
+def test_the_ledger_reads_as_text_and_as_a_table():
+    check("5.1", "gap", 0.5, below=1, published="0.6 (Author 2024)")
+    assert repr(ledger()) == "§5.1  gap: = 0.5  (claimed < 1)"
+    table = ledger()._repr_html_()
+    assert "<td>5.1</td><td>gap</td><td>= 0.5</td><td>&lt; 1</td><td>0.6 (Author 2024)</td>" in table
+    assert table.count("<tr>") == table.count("</tr>") == 2
+
+
+def test_whatever_a_claim_says_is_text_in_the_table():
+    check("5.1", "<script>alert('x')</script> & KL(π‖π*) < 1", 0.5, below=1, published="<b>0.6</b>")
+    table = ledger()._repr_html_()
+    assert "<script>" not in table and "<b>" not in table
+    assert "&lt;script&gt;" in table and "&amp; KL(π‖π*) &lt; 1" in table and "&lt;b&gt;0.6&lt;/b&gt;" in table
+
+
+def test_tensors_and_numpy_numbers_are_numbers():
+    torch, np = pytest.importorskip("torch"), pytest.importorskip("numpy")
+    check("5.1", "a tensor", torch.tensor(0.5), below=1)
+    check("5.1", "a numpy number", np.float64(0.5), below=1)
+    assert [claim.measured for claim in ledger().claims] == ["= 0.5", "= 0.5"]
