@@ -1,6 +1,7 @@
 """The evidence ledger: every number that the lesson claims, held against a bound it could miss.
 
 ``check`` prints one line and raises when the bound is missed; ``ledger`` returns the table of all claims so far.
+While other seeds are tried (the environment variable ``LESSON_SEED`` is set) a missed bound is recorded instead.
 Trained models and rounding errors differ a little between processors and thread counts: ``approx=True`` prints such
 numbers behind “≈”, which the notebook tests mask. Numbers behind “=” are exact and compared.
 """
@@ -8,7 +9,7 @@ numbers behind “≈”, which the notebook tests mask. Numbers behind “=” 
 from __future__ import annotations
 
 import html
-import math
+import os
 from dataclasses import dataclass
 
 
@@ -22,8 +23,10 @@ class Claim:
 
     section: str
     statement: str
+    value: float
     measured: str
     bound: str
+    holds: bool
     published: str
 
 
@@ -44,7 +47,7 @@ def check(
     """Hold ``value`` against one bound, print the result and enter it into the ledger.
 
     Give exactly one of ``below``, ``above`` (strict) and ``within`` (inclusive). published: the counterpart at scale,
-    with its source. Raises ValueError unless there is one bound, ClaimError when it is missed; NaN always misses.
+    with its source. Raises ValueError unless there is one bound, ClaimError when it is missed; NaN misses every bound.
     """
     given = [bound for bound in (below, above, within) if bound is not None]
     if len(given) != 1:
@@ -57,10 +60,10 @@ def check(
     else:
         holds, bound = within[0] <= value <= within[1], f"in [{within[0]:g}, {within[1]:g}]"
     measured = f"{'≈' if approx else '='} {value:.3g}"
-    if math.isnan(value) or not holds:
+    if not holds and "LESSON_SEED" not in os.environ:
         raise ClaimError(f"§{section} {statement}: measured {value:.6g}, claimed {bound}")
-    _claims[section, statement] = Claim(section, statement, measured, bound, published)
-    print(f"✓ §{section} {statement}: {measured}  (claimed {bound})")
+    _claims[section, statement] = Claim(section, statement, value, measured, bound, holds, published)
+    print(f"{'✓' if holds else '✗'} §{section} {statement}: {measured}  (claimed {bound})")
 
 
 class Ledger:

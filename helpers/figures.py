@@ -14,8 +14,6 @@ from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.training import History
-
 # Okabe & Ito's palette, told apart by readers with any common colour blindness
 COLOURS = {
     "reference": "#7A7A7A",
@@ -67,8 +65,7 @@ def _legend_right(axes) -> None:
 def plot_shares(shares: dict[str, dict[str, float]], title: str) -> Figure:
     """Stacked bars: for each row, what part of the probability goes where (rows → parts that sum to 1)."""
     figure, axes = plt.subplots(figsize=(8.5, 0.9 + 0.5 * len(shares)))
-    palette = {"right steps": "chosen", "wrong steps": "gold", "refuses": "policy", "neither": "reference",
-               "gives steps": "harmful"}
+    palette = {"gives steps": "gold", "refuses": "policy", "neither": "reference"}
     left = np.zeros(len(shares))
     for part in next(iter(shares.values())):
         width = np.array([row[part] for row in shares.values()])
@@ -101,7 +98,7 @@ def plot_ascent(paths: dict[str, list[float]], ceiling: float, title: str) -> Fi
     figure, axes = plt.subplots()
     for (name, path), colour in zip(paths.items(), ("reference", "policy", "rejected")):
         axes.plot(path, color=COLOURS[colour], lw=2)
-        axes.annotate(name, (0, path[0]), xytext=(8, -2), textcoords="offset points", color=COLOURS[colour], va="top")
+        axes.annotate(name, (0, path[0]), xytext=(8, -2), textcoords="offset points", color=COLOURS[colour], va="center")
     axes.axhline(ceiling, color=COLOURS["optimum"], ls="--", lw=1)
     axes.annotate("β log Z", (len(path) - 1, ceiling), xytext=(0, 4), textcoords="offset points", ha="right")
     axes.set(title=title, xlabel="step of gradient ascent", ylabel="J(π), units of reward")
@@ -116,7 +113,7 @@ def plot_implicit_reward(panels: dict[str, tuple[Tensor, Tensor, float]], title:
         ax.scatter(true, implicit, s=8, color=COLOURS["policy"], alpha=0.35, linewidths=0)
         ends = np.array([true.min(), true.max()])
         ax.plot(ends, ends - log_z, color=COLOURS["optimum"], lw=1)
-        ax.annotate(f"r* − {log_z:.2f}", (ends[1], ends[1] - log_z), xytext=(-4, -18), textcoords="offset points", ha="right")
+        ax.annotate(f"line: r* − {log_z:.2f}", (0.97, 0.04), xycoords="axes fraction", ha="right")
         ax.set(xlabel="gold reward r*(x, y)")
         ax.set_title(f"“{prompt}”", fontweight="normal", fontsize=11)
     axes[0].set_ylabel("implicit β log π/π_ref")
@@ -149,6 +146,7 @@ def plot_closing_the_loop(
             for i, (kl, reward, label) in enumerate(marks):
                 ax.plot(kl, reward, ls="none", label=name if i == 0 else None, **looks[name])
                 ax.annotate(label, (kl, reward), xytext=(7, -13), textcoords="offset points", fontsize=10)
+        ax.margins(x=0.1)
         ax.set(xlabel="KL(π‖π_ref), nats")
         ax.set_title(where, fontweight="normal", fontsize=11)
         ax.legend(loc="lower right", fontsize=9)
@@ -185,12 +183,15 @@ def plot_rise_or_fall(surplus: Tensor, change: Tensor, title: str) -> Figure:
 
 
 @_styled
-def plot_displacement(runs: dict[str, History], title: str) -> Figure:
-    """Margin, chosen log-probability and refusals during two runs: plain (solid) and repaired (dashed)."""
+def plot_displacement(runs: dict, title: str) -> Figure:
+    """Margin, chosen log-probability and refusals during two runs: plain (solid) and repaired (dashed).
+
+    runs: name → training history with columns step, margin, watched, chosen change and refuses.
+    """
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.4))
     for (name, run), style in zip(runs.items(), ("-", "--")):
         axes[0].plot(run["step"], run["margin"], color=COLOURS["policy"], ls=style)
-        axes[1].plot(run["step"], run["chosen"], color=COLOURS["chosen"], ls=style)
+        axes[1].plot(run["watched"], run["chosen change"], color=COLOURS["chosen"], ls=style)
         axes[2].plot(run["watched"], run["refuses"], color=COLOURS["harmful"], ls=style, label=name)
     axes[1].axhline(0, color=COLOURS["optimum"], lw=1)
     for ax, what in zip(axes, ("margin βh", "log π/π_ref of the chosen, nats", "P(refuses | unsafe)")):
