@@ -12,6 +12,7 @@ from helpers.claims import ClaimError, check, ledger
 def empty_ledger(monkeypatch):
     """Claims of one test are not those of another."""
     monkeypatch.setattr(claims, "_claims", {})
+    monkeypatch.delenv("LESSON_SEED", raising=False)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,16 @@ def test_a_missed_claim_is_an_assertion_error_that_says_both_numbers():
         check("5.2", "KL", 0.3, within=(0.1, 0.2))
     with pytest.raises(ClaimError, match=r"claimed > 0\.8$"):
         check("5.2", "removed", 0.3, above=0.8)
+
+
+@pytest.mark.parametrize("value", [1.5, float("nan")])
+def test_while_other_seeds_are_tried_a_miss_is_recorded_and_marked(value, monkeypatch, capsys):
+    monkeypatch.setenv("LESSON_SEED", "0")
+    check("5.3", "it misses", value, below=1)
+    check("5.3", "it holds", 0.5, below=1)
+    assert [line[:6] for line in capsys.readouterr().out.splitlines()] == ["✗ §5.3", "✓ §5.3"]
+    assert [claim.holds for claim in ledger().claims] == [False, True]
+    assert ledger().claims[1].value == 0.5
 
 
 @pytest.mark.parametrize(
