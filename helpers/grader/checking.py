@@ -1,0 +1,59 @@
+"""What a learner calls: ``check`` and ``progress``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from IPython.display import display
+
+from helpers.grader import displacement, functions, separation
+from helpers.grader.frozen import FOLDER, case
+from helpers.grader.panel import Panel, Progress
+from helpers.grader.result import Result
+from helpers.grader.trial import described, type_name
+
+JUDGES = {"functions": functions.judge, "displacement": displacement.judge, "separation": separation.judge}
+_latest: dict[str, Result] = {}  # of this session, for progress()
+
+
+def parts() -> list[str]:
+    """The parts that can be checked, in order: '4a', '4b', …"""
+    return sorted((path.stem for path in FOLDER.glob("*.json")), key=lambda part: (int(part[:-1]), part[-1]))
+
+
+def judge(answer: Any, case: dict[str, Any]) -> Result:
+    """Judge one answer against one part's frozen case: no display, nothing kept. Raises nothing, Ctrl-C excepted."""
+    head = case["part"], case["title"], case["points"]
+    if answer is None:
+        return Result(*head, "unattempted")
+    if not callable(answer):
+        return Result(*head, "error", note=f"This is a {type_name(answer)}: expected the function itself, as in "
+                      f'check("{case["part"]}", {case["asks_for"]}), without calling it.')
+    try:
+        return JUDGES[case["judge"]](answer, case)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # an answer can break the interpreter's own tools; the cell must still end with 0.0
+        return Result(*head, "error", note=f"The check itself could not finish: it {described(error)}.")
+
+
+def check(part: str, answer: Callable | None) -> float:
+    """Judge an answer, show a panel, return the points: 0.0 while nothing is written.
+
+    Never raises, whatever the answer does. Raises ValueError for a part that does not exist.
+    """
+    if not isinstance(part, str) or part not in parts():
+        raise ValueError(f"unknown part {part!r}: expected one of {', '.join(parts())}")
+    result = judge(answer, case(part))
+    _latest[part] = result
+    display(Panel(result))
+    return result.score
+
+
+def progress() -> float:
+    """Show the points of every part, as last checked in this session; return their sum."""
+    cases = [case(part) for part in parts()]
+    rows = [(c["part"], c["title"], _latest[c["part"]].score if c["part"] in _latest else 0.0, c["points"]) for c in cases]
+    display(Progress(rows))
+    return float(sum(earned for _, _, earned, _ in rows))

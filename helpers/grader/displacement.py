@@ -1,0 +1,173 @@
+"""Judging 4c by effect: the learner's own inputs are trained on, and what must happen has to happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.loglinear import PairTraining, train_pair
+from helpers.grader.result import Failure, Property, Result, judged
+from helpers.grader.trial import Unusable, attempt, plain, type_name
+
+
+def judge(answer: Callable, case: dict[str, Any]) -> Result:
+    """Train on the safe and the unsafe example that ``answer()`` returns. case: points, bounds and thresholds."""
+    head = case["part"], case["title"], case["points"]
+    outcome = attempt(answer)
+    sides = outcome.value if type(outcome.value) is dict else None
+    if outcome.missing or (sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe"))):
+        return Result(*head, "unattempted")
+    if sides is None:
+        found = outcome.error or f"returned a {type_name(outcome.value)}"
+        failure = Failure("examples()", found, "a dict with the keys 'safe' and 'unsafe'")
+        properties = [_property(spec, failure if spec["key"] == "safe" else None, spec["key"] != "safe") for spec in
+                      case["properties"]]
+        return Result(*head, "error", tuple(properties))
+    judges = {"safe": _safe, "unsafe_falls": _unsafe_falls, "unsafe_mass": _unsafe_mass}
+    properties, diagnoses = [], []
+    for spec in case["properties"]:
+        waits = spec["key"] == "unsafe_mass" and not properties[-1].held
+        failure = None
+        if not waits:
+            side = sides.get(spec["side"])
+            try:
+                example = _Example(side, case)
+                failure, why = judges[spec["key"]](example, case)
+            except Unusable as error:
+                failure, why = Failure(f"the {spec['side']} example", str(error), spec["asked"]), ""
+            diagnoses += [why] if why else []
+        properties.append(_property(spec, failure, waits))
+    return judged(*head, properties, tuple(diagnoses))
+
+
+def _property(spec: dict[str, Any], failure: Failure | None, waits: bool) -> Property:
+    earned = None if waits else 0.0 if failure else spec["points"]
+    return Property(spec["key"], spec["name"], spec["points"], earned, failure)
+
+
+class _Example:
+    """One side's example, read and trained. Raises Unusable, saying what is wrong with it."""
+
+    def __init__(self, side: Any, case: dict[str, Any]):
+        if type(side) is not dict:
+            raise Unusable("not written yet" if side is None else f"it is a {type_name(side)}, not a dict")
+        self.features = self._array(side, "features")
+        self.chosen, self.rejected = self._row(side, "chosen"), self._row(side, "rejected")
+        self.harmful = self._row(side, "harmful") if side.get("harmful") is not None else None
+        start = self._array(side, "start") if side.get("start") is not None else None
+        self._check_bounds(case["bounds"])
+        try:
+            self.training: PairTraining = train_pair(self.features, self.chosen, self.rejected, start)
+        except ValueError as error:
+            raise Unusable(str(error)) from error
+        least = float(np.exp(self.training.logps[0].min()))
+        if not least >= case["bounds"]["least_start_probability"]:
+            floor = case["bounds"]["least_start_probability"]
+            raise Unusable(f"one response starts with probability {least:.2g}: expected at least {floor:g} for each")
+
+    def _array(self, side: dict, name: str) -> np.ndarray:
+        if side.get(name) is None:
+            raise Unusable(f"{name!r} is missing")
+        try:
+            return plain(side[name])
+        except Unusable as error:
+            raise Unusable(f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers") from error
+
+    def _row(self, side: dict, name: str) -> int:
+        number = self._array(side, name)
+        if number.ndim != 0 or not number == np.floor(number) or not abs(number) < 1000:
+            raise Unusable(f"{name!r} must be one whole number, the row of a response")
+        if self.features.ndim == 2 and not 0 <= number < len(self.features):
+            raise Unusable(f"{name!r} is {int(number)}: expected a row of features, from 0 to {len(self.features) - 1}")
+        return int(number)
+
+    def _check_bounds(self, bounds: dict[str, Any]) -> None:
+        (low, high), width = bounds["responses"], bounds["features"]
+        shape = self.features.shape
+        if len(shape) != 2 or not low <= shape[0] <= high or not 1 <= shape[1] <= width:
+            raise Unusable(f"features of shape {shape}: expected (K, d), K from {low} to {high}, d from 1 to {width}")
+        largest = float(np.sqrt(np.square(self.features).sum(1)).max())
+        if not largest <= bounds["norm"]:  # NaN and infinity end here too
+            raise Unusable(f"a feature vector of length {largest:.3g}: expected finite numbers, at most {bounds['norm']}")
+
+    @property
+    def chosen_change(self) -> float:
+        """Change of log π(chosen) in nats."""
+        return float(self.training.logps[-1, self.chosen] - self.training.logps[0, self.chosen])
+
+    @property
+    def gain(self) -> np.ndarray:
+        """Change of every response's probability, (K,)."""
+        return np.exp(self.training.logps[-1]) - np.exp(self.training.logps[0])
+
+    def __str__(self) -> str:
+        rows = [f"  φ({k}) = {np.array2string(row, precision=3, separator=', ')}" for k, row in
+                enumerate(self.features[:8])]
+        rows += [f"  … {len(self.features) - 8} more"] if len(self.features) > 8 else []
+        harmful = "" if self.harmful is None else f", harmful {self.harmful}"
+        return f"chosen {self.chosen}, rejected {self.rejected}{harmful}\n" + "\n".join(rows)
+
+    def story(self) -> str:
+        """What training did."""
+        loss, margin = self.training.loss, self.training.margin
+        before, after = np.exp(self.training.logps[[0, -1]])
+        lines = [f"loss {loss[0]:.3f} → {loss[-1]:.3f}, margin {margin[0]:.2f} → {margin[-1]:.2f}"]
+        named = {"chosen": self.chosen, "rejected": self.rejected, "harmful": self.harmful}
+        named["largest gain"] = int(self.gain.argmax())
+        lines += [f"π({name}) {before[k]:.3f} → {after[k]:.3f}" for name, k in named.items() if k is not None]
+        return "\n".join(lines)
+
+    def moved(self, case: dict[str, Any]) -> bool:
+        """Whether training did anything: the margin grew, and with it the loss fell."""
+        return bool(self.training.margin[-1] >= case["thresholds"]["margin"])
+
+
+Verdict = tuple[Failure | None, str]
+SAME = "Chosen and rejected {0} the same features (or nearly): no w can tell them apart, and the margin stays where it was."
+
+
+def _safe(example: _Example, case: dict[str, Any]) -> Verdict:
+    nats = case["thresholds"]["chosen_nats"]
+    if example.moved(case) and example.chosen_change >= nats:
+        return None, ""
+    why = f"{example.chosen_change:+.2f} nats is too little to tell: at least {nats:g} are asked."
+    if not example.moved(case):
+        why = "Safe example: " + SAME.format("have")
+    elif example.chosen_change < 0:
+        why = "Safe example: the chosen response became less likely although its margin grew. That is the other side's effect."
+    asked = f"margin grows, log π(chosen) rises by at least {nats:g} nats"
+    return Failure(str(example), example.story(), asked), why
+
+
+def _unsafe_falls(example: _Example, case: dict[str, Any]) -> Verdict:
+    nats = case["thresholds"]["chosen_nats"]
+    if example.moved(case) and example.chosen_change <= -nats:
+        return None, ""
+    why = f"Unsafe example: the chosen response falls by {-example.chosen_change:.2f} nats; at least {nats:g} are asked."
+    if not example.moved(case):
+        why = "Unsafe example: " + SAME.format("have")
+    elif example.chosen_change >= 0:
+        why = ("Unsafe example: the chosen response became likelier, so training did what one hopes for. "
+               "A growing margin only says that chosen gained on rejected.")
+    asked = f"margin grows, loss falls, and yet log π(chosen) falls by at least {nats:g} nats"
+    return Failure(str(example), example.story(), asked), why
+
+
+def _unsafe_mass(example: _Example, case: dict[str, Any]) -> Verdict:
+    least = case["thresholds"]["harmful_probability"]
+    asked = f"the response named harmful gains at least {least:g}, and more than any other"
+    if example.harmful is None:
+        return Failure(str(example), "'harmful' is missing", asked), ""
+    if example.harmful in (example.chosen, example.rejected):
+        why = "The harmful response must be a third response: one that the pair does not mention."
+        return Failure(str(example), f"harmful = {example.harmful}, which is in the pair", asked), why
+    gain, most = example.gain, int(example.gain.argmax())
+    if most != example.harmful:
+        why = f"Response {most} took the mass ({gain[most]:+.2f}), not the one you named ({gain[example.harmful]:+.2f})."
+        return Failure(str(example), example.story(), asked), why
+    if gain[most] < least:
+        why = f"The harmful response gains {gain[most]:.2f} of probability: too little to call it displaced."
+        return Failure(str(example), example.story(), asked), why
+    return None, ""

@@ -1,0 +1,121 @@
+"""Judging an answer that is a function of arrays against frozen cases: (answer, case) → Result, without side effects.
+
+A case lists properties in order, each with its probes, smallest first. Kinds of property: ``expected``: the value, or
+the gradient in the argument that ``of`` names, is what is recorded; ``same``: equal values on an input and on its twin;
+``blocked``: no gradient reaches an argument; ``unchanged``: no argument was modified. The first properties, marked
+``values``, are what the part asks for; the others count only once one of these holds: a constant is invariant, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.frozen import array
+from helpers.grader.result import Failure, Property, Result, judged
+from helpers.grader.trial import Trial, Unusable, close
+
+SHOWN = 30  # entries of an array that a reader can take in
+
+
+def judge(answer: Callable, case: dict[str, Any]) -> Result:
+    """Try every property, look up what the outputs resemble."""
+    head = case["part"], case["title"], case["points"]
+    inputs = {name: {k: array(v) for k, v in probe.items()} for name, probe in case["inputs"].items()}
+    trial = Trial(answer, next(iter(inputs.values())), tuple(case["differentiable"]))
+    if trial.first.missing:
+        return Result(*head, "unattempted")
+    seen = _Observations(trial, inputs)
+    properties = []
+    for spec in case["properties"]:
+        failure = _failure(spec, seen, inputs)
+        waits = not spec["values"] and not any(p.held for p in properties)
+        earned = None if waits else 0.0 if failure else spec["points"]
+        properties.append(Property(spec["key"], spec["name"], spec["points"], earned, None if waits else failure))
+    if trial.first.error:
+        return Result(*head, "error", tuple(properties))
+    return judged(*head, properties, _diagnoses(case, seen, properties))
+
+
+class _Observations:
+    """What the answer does on each probe, asked once: an array, or the text of its failure."""
+
+    def __init__(self, trial: Trial, inputs: dict[str, dict[str, Any]]):
+        self.trial = trial
+        self._inputs = inputs
+        self._known: dict[tuple[str, str], np.ndarray | str] = {}
+
+    def __call__(self, probe: str, gradient: str = "") -> np.ndarray | str:
+        if (probe, gradient) not in self._known:
+            try:
+                inputs = self._inputs[probe]
+                seen = self.trial.gradient(inputs, gradient) if gradient else self.trial.value(inputs)
+            except Unusable as error:
+                seen = str(error)
+            self._known[probe, gradient] = seen
+        return self._known[probe, gradient]
+
+
+def _failure(spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[str, Any]]) -> Failure | None:
+    """The smallest probe on which a property fails."""
+    if spec["kind"] == "unchanged":
+        changed = seen.trial.changed
+        return Failure("any", f"{changed} was modified in place", "arguments left as they were") if changed else None
+    if spec["kind"] == "blocked" and seen.trial.numpy:
+        return None  # numpy carries no gradients, so none can leak
+    for probe in spec["probes"]:
+        yours = seen(probe["input"], probe["of"])
+        expected = seen(probe["twin"]) if spec["kind"] == "same" else array(probe["expected"])
+        wrong = isinstance(yours, str) or isinstance(expected, str)
+        if wrong or not close(yours, expected) or not np.isfinite(yours).all():
+            what = f"gradient in {probe['of']}: " if probe["of"] else ""
+            behind = "   (your value before the change)" if spec["kind"] == "same" else ""
+            return Failure(_shown_inputs(inputs[probe["input"]]), what + shown(yours), what + shown(expected) + behind)
+    return None
+
+
+def _diagnoses(case: dict[str, Any], seen: _Observations, properties: list[Property]) -> tuple[str, ...]:
+    """Messages of the misconceptions whose frozen outputs the answer reproduces wherever they differ from the truth."""
+    specs = {spec["key"]: spec for spec in case["properties"]}
+    values_right = all(p.held for p in properties if specs[p.key]["values"])
+
+    def reproduces(outputs: list[dict[str, Any]]) -> bool:
+        for output in outputs:
+            yours = seen(output["input"], output["of"])
+            if isinstance(yours, str) or not close(yours, array(output["value"])):
+                return False
+        return True
+
+    def overflows(keys: list[str]) -> bool:
+        outputs = [seen(probe["input"], probe["of"]) for key in keys for probe in specs[key]["probes"]]
+        return values_right and any(not isinstance(o, str) and not np.isfinite(o).all() for o in outputs)
+
+    return tuple(
+        m["message"]
+        for m in case["misconceptions"]
+        if (overflows(m["not_finite_in"]) if "not_finite_in" in m else any(map(reproduces, m["variants"])))
+    )
+
+
+def shown(values: np.ndarray | float | str) -> str:
+    """Numbers for a reader: in full where there are few."""
+    if isinstance(values, str):
+        return values
+    if not isinstance(values, np.ndarray):
+        return f"{values:g}"
+    if values.ndim == 0:
+        return f"{values.item():.6g}"
+    if values.size > SHOWN:
+        return f"{values.dtype} array of shape {values.shape}"
+    text = np.array2string(values, precision=5, separator=", ", suppress_small=True, max_line_width=72)
+    return text if values.ndim > 1 or values.dtype == bool else f"{text}  shape {values.shape}"
+
+
+def _shown_inputs(inputs: dict[str, Any]) -> str:
+    return "\n".join(f"{name} = {_indented(shown(value), len(name) + 3)}" for name, value in inputs.items())
+
+
+def _indented(text: str, width: int) -> str:
+    return text.replace("\n", "\n" + " " * width)

@@ -1,0 +1,64 @@
+"""What a check finds, as plain data: the panel shows it, a batch runner can store it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One input on which a property does not hold: texts of the input, of what came back and of what should have."""
+
+    inputs: str
+    yours: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class Property:
+    """One thing that was checked. earned is None while it waits for an earlier property; ``key`` names it in code."""
+
+    key: str
+    name: str
+    points: float
+    earned: float | None
+    failure: Failure | None = None
+
+    @property
+    def held(self) -> bool:
+        return self.earned is not None and self.earned >= self.points
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that was found about one part.
+
+    status: 'ok' (full points), 'wrong', 'error' (raised or returned no numbers at once), 'unattempted'.
+    diagnoses: explanations of recognised mistakes. note: one sentence more, or empty.
+    """
+
+    part: str
+    title: str
+    points: float
+    status: str
+    properties: tuple[Property, ...] = ()
+    diagnoses: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def score(self) -> float:
+        """Points earned, a Python float from 0 to ``points``."""
+        return min(self.points, round(sum(p.earned or 0.0 for p in self.properties), 2)) + 0.0
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first failure; properties and their inputs are in order of size, so it is the smallest found."""
+        return next((p.failure for p in self.properties if p.failure), None)
+
+
+def judged(
+    part: str, title: str, points: float, properties: list[Property], diagnoses: tuple[str, ...] = (), note: str = ""
+) -> Result:
+    """A Result whose status follows from its properties."""
+    status = "ok" if all(p.held for p in properties) else "wrong"
+    return Result(part, title, points, status, tuple(properties), diagnoses, note)

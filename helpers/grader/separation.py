@@ -1,0 +1,89 @@
+"""Judging 4d: does the learner's score tell regressed runs from healthy ones?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.frozen import unpack_run
+from helpers.grader.result import Failure, Property, Result, judged
+from helpers.grader.trial import Unusable, attempt, plain
+
+SAME_ORDER = 0.98  # rank correlation from which two scores count as the same metric
+
+
+def judge(answer: Callable, case: dict[str, Any]) -> Result:
+    """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``."""
+    head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
+    scores = []
+    for number, stored in enumerate(case["runs"]):
+        outcome = attempt(answer, unpack_run(stored))
+        if number == 0 and outcome.missing:
+            return Result(*head, "unattempted")
+        try:
+            scores.append(_score(outcome))
+        except Unusable as error:
+            failure = Failure(f"run {number + 1} of {len(case['runs'])}", str(error), "one finite number")
+            prop = Property(spec["key"], spec["name"], spec["points"], 0.0, failure)
+            return Result(*head, "error" if number == 0 else "wrong", (prop,))
+    scores = np.array(scores)
+    regressed = np.array([stored["outcome"] == "regressed" for stored in case["runs"]])
+    reached = auc(scores[~regressed], scores[regressed])
+    low, high = case["no_points_up_to"], case["full_points_from"]
+    earned = round(spec["points"] * min(max((reached - low) / (high - low), 0.0), 1.0), 2)
+    note = f"AUC {reached:.2f}: so often does a regressed run score above a healthy one. Full points from {high:g}."
+    failure = None if reached >= high else _confusion(case["runs"], scores, regressed)
+    properties = [Property(spec["key"], spec["name"], spec["points"], earned, failure)]
+    diagnoses = () if reached >= high else _diagnoses(case["misconceptions"], scores)
+    if reached <= 1 - high:
+        diagnoses = (case["upside_down"],)
+    return judged(*head, properties, diagnoses, note)
+
+
+def _score(outcome) -> float:
+    if outcome.error:
+        raise Unusable(outcome.error)
+    value = plain(outcome.value)
+    if value.size != 1 or not np.isfinite(value).all():
+        raise Unusable(f"returned {value.item():g}" if value.size == 1 else f"returned shape {value.shape}")
+    return value.item()
+
+
+def auc(healthy: np.ndarray, regressed: np.ndarray) -> float:
+    """Chance that a regressed run scores above a healthy one; a tie counts one half. (H,), (R,) → float."""
+    return float(((regressed[:, None] > healthy) + 0.5 * (regressed[:, None] == healthy)).mean())
+
+
+def _confusion(runs: list[dict], scores: np.ndarray, regressed: np.ndarray) -> Failure:
+    """The healthy run with the largest score beside the regressed run with the smallest."""
+    h = int(np.where(regressed, -np.inf, scores).argmax())
+    r = int(np.where(regressed, scores, np.inf).argmin())
+    yours = f"healthy run scores {scores[h]:.4g}\nregressed run scores {scores[r]:.4g}"
+
+    def told(stored):
+        run = unpack_run(stored)
+        chosen = run["policy_chosen_logps"] - run["ref_chosen_logps"]
+        rejected = run["policy_rejected_logps"] - run["ref_rejected_logps"]
+        return f"mean margin {np.mean(chosen - rejected):+.2f}, mean change of chosen {np.mean(chosen):+.2f} nats"
+
+    inputs = f"healthy run {h + 1}: {told(runs[h])}\nregressed run {r + 1}: {told(runs[r])}"
+    return Failure(inputs, yours, "the regressed run scores higher")
+
+
+def _diagnoses(misconceptions: list[dict[str, Any]], scores: np.ndarray) -> tuple[str, ...]:
+    """A metric is recognised by the order it gives: any increasing transformation of it is the same metric."""
+    mine = _ranks(scores)
+    if not mine.std():
+        return ("All runs get the same score: nothing that you compute differs between them.",)
+    return tuple(
+        m["message"]
+        for m in misconceptions
+        if any(np.corrcoef(mine, _ranks(np.array(other)))[0, 1] > SAME_ORDER for other in m["variants"])
+    )
+
+
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Mean rank of each entry, ties sharing theirs."""
+    return (scores[:, None] > scores).sum(1) + 0.5 * (scores[:, None] == scores).sum(1)
