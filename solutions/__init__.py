@@ -1,1 +1,1 @@
-"""What an instructor keeps: reference answers, misconceptions, the solved notebook, and the generator of the exercises."""
+"""What an instructor keeps: reference answers, misconceptions, solved notebook, generator of the exercises."""

@@ -67,7 +67,7 @@ def inputs_4a() -> dict[str, Inputs]:
     moved = [np.where(scores_response, base[name], -base[name] + 1) for name in ("policy_logits", "ref_logits")]
     found["others changed"] = {**base, "policy_logits": moved[0], "ref_logits": moved[1]}
     base = found["two of three"]
-    found["extreme"] = {**base, "policy_logits": 1e4 * np.sign(base["policy_logits"])}
+    found["extreme"] = {**base, "policy_logits": -1e4 * np.sign(base["policy_logits"])}
     return found
 
 
@@ -99,8 +99,8 @@ def inputs_4b() -> dict[str, Inputs]:
         "beta": 0.5,
     }
     found["margins of both signs"] = {
-        "policy_logps": np.array([[-1.0, -20001.0, -1.0], [-20001.0, -1.0, -20001.0]]),
-        "ref_logps": np.array([[-1.0, -1.0, -2.0], [-1.0, -2.0, -1.0]]),
+        "policy_logps": np.array([[-1.0, -20001.0, -1.0], [-20001.0, -1.0, -3.0]]),
+        "ref_logps": np.array([[-20001.0, -1.0, -2.0], [-1.0, -2.0, -20001.0]]),
         "beta": 0.5,
     }
     return found
@@ -150,13 +150,15 @@ PROPERTIES_4B = [
 
 
 def frozen(values: Any) -> Any:
-    """Arrays as {'dtype', 'data'}: eight significant digits, and words for what JSON has no number for."""
+    """Arrays as {'dtype', 'data'}: as many digits as the dtype is good for; words for what JSON has no number for."""
     if not isinstance(values, np.ndarray):
         return values
 
+    digits = 7 if values.dtype == np.float32 else 8
+
     def number(x):
         if isinstance(x, float):
-            return float(f"{x:.8g}") + 0.0 if np.isfinite(x) else str(x)
+            return float(f"{x:.{digits}g}") + 0.0 if np.isfinite(x) else str(x)  # + 0.0: no −0.0
         return x
 
     def walk(x):
@@ -232,8 +234,8 @@ def case_4c() -> dict[str, Any]:
         "judge": "displacement",
         "properties": [
             side("safe", "safe: the chosen response rises by at least 0.1 nats", "safe"),
-            side("unsafe_falls", "unsafe: margin grows, loss falls, the chosen response falls by at least 0.1 nats", "unsafe"),
-            side("unsafe_mass", "unsafe: the third response that you name takes the mass, at least 0.1 of it", "unsafe"),
+            side("unsafe_falls", "unsafe: margin grows, yet the chosen response falls by at least 0.1 nats", "unsafe"),
+            side("unsafe_mass", "unsafe: the third response that you name gains most, at least 0.1", "unsafe"),
         ],
         "thresholds": {"margin": 0.1, "chosen_nats": 0.1, "harmful_probability": 0.1},
         "bounds": {"responses": [3, 50], "features": 50, "norm": 10.0, "least_start_probability": 1e-3},
@@ -296,10 +298,16 @@ def all_cases() -> dict[str, dict[str, Any]]:
     }
 
 
-def as_text(case: dict[str, Any]) -> str:
-    """JSON with lists of numbers on one line."""
-    text = json.dumps(case, indent=1, ensure_ascii=False, allow_nan=False)
-    return re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda m: "[" + re.sub(r"\s*\n\s*", " ", m[1]) + "]", text) + "\n"
+def as_text(value: Any, indent: str = "") -> str:
+    """JSON in lines that a person can compare: what is short, or a list of numbers only, on one."""
+    flat = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if len(flat) <= 110 or not isinstance(value, (dict, list)) or (isinstance(value, list) and "{" not in flat):
+        return flat
+    inner = indent + " "
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(inner + as_text(entry, inner) for entry in value) + f"\n{indent}]"
+    rows = (f"{inner}{json.dumps(key, ensure_ascii=False)}: {as_text(entry, inner)}" for key, entry in value.items())
+    return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
 
 
 def agree(a: Any, b: Any) -> bool:
@@ -359,7 +367,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         CASES.mkdir(exist_ok=True)
         for part, case in cases.items():
-            (CASES / f"{part}.json").write_text(as_text(case), encoding="utf-8")
+            (CASES / f"{part}.json").write_text(as_text(case) + "\n", encoding="utf-8")
         EXERCISES.write_text(notebook, encoding="utf-8")
         return 0
     stale = [f"cases/{path.name}" for path in CASES.glob("*.json") if path.stem not in cases]

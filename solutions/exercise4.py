@@ -134,8 +134,8 @@ MISCONCEPTIONS_4A = (
     ),
     Misconception(
         "raw_logits",
-        "Your values are differences of raw logits. A logit is a log-probability only up to a constant of its position: "
-        "without normalising over the vocabulary, that constant stays in.",
+        "Your values are differences of raw logits. A logit is a log-probability only up to a constant of its "
+        "position: without normalising over the vocabulary, that constant stays in.",
         (_rewards_from(_raw_logits),),
         _VALUES_4A,
     ),
@@ -276,8 +276,8 @@ MISCONCEPTIONS_4B = (
     ),
     Misconception(
         "reversed",
-        "Your loss rewards the ranking from worst to best. Column 0 holds the best response: the loss must fall when its "
-        "implicit reward rises. Look at the signs, and at the order of the columns.",
+        "Your loss rewards the ranking from worst to best. Column 0 holds the best response: the loss must fall when "
+        "its implicit reward rises. Look at the signs, and at the order of the columns.",
         (_reversed_ranking, _negated),
         _VALUES_4B,
     ),
@@ -290,15 +290,15 @@ MISCONCEPTIONS_4B = (
     ),
     Misconception(
         "full_denominator",
-        "Each of your factors competes against all K responses. A response that has been placed is out of the race: who "
-        "is left when place k is decided?",
+        "Each of your factors competes against all K responses. A response that has been placed is out of the race: "
+        "who is left when place k is decided?",
         (_full_denominator, _full_denominator_all),
         ("rankings",),
     ),
     Misconception(
         "all_pairs",
-        "Your loss is Bradley-Terry on all pairs. It counts one ranking as K(K−1)/2 independent comparisons, which they "
-        "are not: Plackett-Luce makes K−1 choices, each among the responses that are left.",
+        "Your loss is Bradley-Terry on all pairs. It counts one ranking as K(K−1)/2 independent comparisons, which "
+        "they are not: Plackett-Luce makes K−1 choices, each among the responses that are left.",
         (_all_pairs_mean, _all_pairs_sum),
         ("rankings",),
     ),
@@ -317,15 +317,15 @@ MISCONCEPTIONS_4B = (
     ),
     Misconception(
         "mean_over_factors",
-        "Your loss is divided by the number of picks. The probability of a ranking is their product, so its logarithm is "
-        "their sum.",
+        "Your loss is divided by the number of picks. The probability of a ranking is their product, so its logarithm "
+        "is their sum.",
         (_mean_over_factors,),
         ("rankings",),
     ),
     Misconception(
         "sum_over_batch",
-        "Your loss is the sum over prompts; the question asks for the mean. With a sum, the learning rate would have to "
-        "shrink with the batch.",
+        "Your loss is the sum over prompts; the question asks for the mean. With a sum, the learning rate would have "
+        "to shrink with the batch.",
         (_sum_over_batch,),
         _VALUES_4B,
     ),
@@ -386,7 +386,7 @@ MISCONCEPTIONS_4C = (
     ),
     Misconception(
         "safe_falls",
-        "That is the other side's effect",
+        "That is the other effect",
         (_with("safe", features=examples()["unsafe"]["features"]),),
         ("safe",),
     ),
@@ -422,8 +422,8 @@ MISCONCEPTIONS_4D = (
     ),
     Misconception(
         "kl",
-        "Your score orders the runs as an estimate of KL(π_θ‖π_ref) does. KL measures how far the policy has walked, not "
-        "in which direction.",
+        "Your score orders the runs as an estimate of KL(π_θ‖π_ref) does. KL measures how far the policy has walked, "
+        "not in which direction.",
         (runs.kl_estimate, lambda run: -runs.kl_estimate(run)),
         ("separates",),
     ),

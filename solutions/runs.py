@@ -4,8 +4,8 @@ A world has one prompt, ``K`` responses with features, a true quality for each (
 policy. A log-linear policy π(y) ∝ π_ref(y)·exp(φ(y)·w) is trained by DPO on a few noisy pairs from the reference. Where
 the mass goes is decided by features that know nothing of quality, so some runs end better and some worse.
 
-The runs that are kept come in pairs, one healthy and one regressed, as close as can be found in mean margin, mean change
-of the chosen log-probability and estimated KL: those three numbers therefore tell nothing. Run this module
+The runs that are kept come in pairs, one healthy and one regressed, as close as can be found in mean margin, mean
+change of the chosen log-probability and estimated KL: those three numbers therefore tell nothing. Run this module
 (``python -m solutions.runs``) to measure what each metric reaches on fresh draws; it writes ``measured.json``.
 """
 

@@ -53,7 +53,9 @@ def check(part: str, answer: Callable | None) -> float:
 
 def progress() -> float:
     """Show the points of every part, as last checked in this session; return their sum."""
-    cases = [case(part) for part in parts()]
-    rows = [(c["part"], c["title"], _latest[c["part"]].score if c["part"] in _latest else 0.0, c["points"]) for c in cases]
+    rows = []
+    for part in parts():
+        earned = _latest[part].score if part in _latest else 0.0
+        rows.append((part, case(part)["title"], earned, case(part)["points"]))
     display(Progress(rows))
     return float(sum(earned for _, _, earned, _ in rows))

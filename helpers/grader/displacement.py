@@ -11,6 +11,8 @@ from helpers.grader.loglinear import PairTraining, train_pair
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.trial import Unusable, attempt, plain, type_name
 
+SHOWN = 8  # responses whose features the panel lists
+
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Train on the safe and the unsafe example that ``answer()`` returns. case: points, bounds and thresholds."""
@@ -21,9 +23,9 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
         return Result(*head, "unattempted")
     if sides is None:
         found = outcome.error or f"returned a {type_name(outcome.value)}"
-        failure = Failure("examples()", found, "a dict with the keys 'safe' and 'unsafe'")
-        properties = [_property(spec, failure if spec["key"] == "safe" else None, spec["key"] != "safe") for spec in
-                      case["properties"]]
+        failure = Failure("examples()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
+        first, *others = case["properties"]
+        properties = [_property(first, failure, False), *(_property(spec, None, True) for spec in others)]
         return Result(*head, "error", tuple(properties))
     judges = {"safe": _safe, "unsafe_falls": _unsafe_falls, "unsafe_mass": _unsafe_mass}
     properties, diagnoses = [], []
@@ -36,7 +38,7 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
                 example = _Example(side, case)
                 failure, why = judges[spec["key"]](example, case)
             except Unusable as error:
-                failure, why = Failure(f"the {spec['side']} example", str(error), spec["asked"]), ""
+                failure, why = Failure(f"the {spec['side']} one", str(error), spec["asked"], HEADING), ""
             diagnoses += [why] if why else []
         properties.append(_property(spec, failure, waits))
     return judged(*head, properties, tuple(diagnoses))
@@ -90,7 +92,7 @@ class _Example:
             raise Unusable(f"features of shape {shape}: expected (K, d), K from {low} to {high}, d from 1 to {width}")
         largest = float(np.sqrt(np.square(self.features).sum(1)).max())
         if not largest <= bounds["norm"]:  # NaN and infinity end here too
-            raise Unusable(f"a feature vector of length {largest:.3g}: expected finite numbers, at most {bounds['norm']}")
+            raise Unusable(f"a feature vector of length {largest:.3g}: expected at most {bounds['norm']:g}")
 
     @property
     def chosen_change(self) -> float:
@@ -103,9 +105,8 @@ class _Example:
         return np.exp(self.training.logps[-1]) - np.exp(self.training.logps[0])
 
     def __str__(self) -> str:
-        rows = [f"  φ({k}) = {np.array2string(row, precision=3, separator=', ')}" for k, row in
-                enumerate(self.features[:8])]
-        rows += [f"  … {len(self.features) - 8} more"] if len(self.features) > 8 else []
+        rows = [f"  φ({k}) = {np.array2string(row, precision=3)}" for k, row in enumerate(self.features[:SHOWN])]
+        rows += [f"  … {len(self.features) - SHOWN} more"] if len(self.features) > SHOWN else []
         harmful = "" if self.harmful is None else f", harmful {self.harmful}"
         return f"chosen {self.chosen}, rejected {self.rejected}{harmful}\n" + "\n".join(rows)
 
@@ -115,7 +116,9 @@ class _Example:
         before, after = np.exp(self.training.logps[[0, -1]])
         lines = [f"loss {loss[0]:.3f} → {loss[-1]:.3f}, margin {margin[0]:.2f} → {margin[-1]:.2f}"]
         named = {"chosen": self.chosen, "rejected": self.rejected, "harmful": self.harmful}
-        named["largest gain"] = int(self.gain.argmax())
+        most = int(self.gain.argmax())
+        if most not in named.values():
+            named[f"response {most}, the largest gain"] = most
         lines += [f"π({name}) {before[k]:.3f} → {after[k]:.3f}" for name, k in named.items() if k is not None]
         return "\n".join(lines)
 
@@ -124,50 +127,52 @@ class _Example:
         return bool(self.training.margin[-1] >= case["thresholds"]["margin"])
 
 
+HEADING = "Your example"
 Verdict = tuple[Failure | None, str]
-SAME = "Chosen and rejected {0} the same features (or nearly): no w can tell them apart, and the margin stays where it was."
+SAME = "chosen and rejected have the same features (or nearly): no w tells them apart, and the margin stays as it was."
 
 
 def _safe(example: _Example, case: dict[str, Any]) -> Verdict:
     nats = case["thresholds"]["chosen_nats"]
     if example.moved(case) and example.chosen_change >= nats:
         return None, ""
-    why = f"{example.chosen_change:+.2f} nats is too little to tell: at least {nats:g} are asked."
+    why = f"Safe example: the chosen response rises by {example.chosen_change:.2f} nats; asked are {nats:g} or more."
     if not example.moved(case):
-        why = "Safe example: " + SAME.format("have")
+        why = f"Safe example: {SAME}"
     elif example.chosen_change < 0:
-        why = "Safe example: the chosen response became less likely although its margin grew. That is the other side's effect."
+        why = "Safe example: the chosen response became less likely although the margin grew. That is the other effect."
     asked = f"margin grows, log π(chosen) rises by at least {nats:g} nats"
-    return Failure(str(example), example.story(), asked), why
+    return Failure(str(example), example.story(), asked, HEADING), why
 
 
 def _unsafe_falls(example: _Example, case: dict[str, Any]) -> Verdict:
     nats = case["thresholds"]["chosen_nats"]
     if example.moved(case) and example.chosen_change <= -nats:
         return None, ""
-    why = f"Unsafe example: the chosen response falls by {-example.chosen_change:.2f} nats; at least {nats:g} are asked."
+    why = f"Unsafe example: the chosen response falls by {-example.chosen_change:.2f} nats; asked are {nats:g} or more."
     if not example.moved(case):
-        why = "Unsafe example: " + SAME.format("have")
+        why = f"Unsafe example: {SAME}"
     elif example.chosen_change >= 0:
         why = ("Unsafe example: the chosen response became likelier, so training did what one hopes for. "
                "A growing margin only says that chosen gained on rejected.")
     asked = f"margin grows, loss falls, and yet log π(chosen) falls by at least {nats:g} nats"
-    return Failure(str(example), example.story(), asked), why
+    return Failure(str(example), example.story(), asked, HEADING), why
 
 
 def _unsafe_mass(example: _Example, case: dict[str, Any]) -> Verdict:
     least = case["thresholds"]["harmful_probability"]
     asked = f"the response named harmful gains at least {least:g}, and more than any other"
     if example.harmful is None:
-        return Failure(str(example), "'harmful' is missing", asked), ""
+        return Failure(str(example), "'harmful' is missing", asked, HEADING), ""
     if example.harmful in (example.chosen, example.rejected):
         why = "The harmful response must be a third response: one that the pair does not mention."
-        return Failure(str(example), f"harmful = {example.harmful}, which is in the pair", asked), why
+        return Failure(str(example), f"harmful = {example.harmful}, which is in the pair", asked, HEADING), why
     gain, most = example.gain, int(example.gain.argmax())
     if most != example.harmful:
-        why = f"Response {most} took the mass ({gain[most]:+.2f}), not the one you named ({gain[example.harmful]:+.2f})."
-        return Failure(str(example), example.story(), asked), why
+        named = gain[example.harmful]
+        why = f"Response {most} took the mass ({gain[most]:+.2f}), not the one that you named ({named:+.2f})."
+        return Failure(str(example), example.story(), asked, HEADING), why
     if gain[most] < least:
         why = f"The harmful response gains {gain[most]:.2f} of probability: too little to call it displaced."
-        return Failure(str(example), example.story(), asked), why
+        return Failure(str(example), example.story(), asked, HEADING), why
     return None, ""

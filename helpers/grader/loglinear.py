@@ -11,7 +11,7 @@ BETA, LEARNING_RATE, STEPS = 0.5, 0.5, 100
 
 @dataclass(frozen=True)
 class PairTraining:
-    """What happened at each of the steps + 1 moments: ``logps`` (steps + 1, K) in nats, ``loss`` and ``margin`` (steps + 1,)."""
+    """What was true before each step and after the last: logps (steps + 1, K) in nats, loss, margin (steps + 1,)."""
 
     logps: np.ndarray
     loss: np.ndarray
@@ -21,9 +21,9 @@ class PairTraining:
 def train_pair(features, chosen: int, rejected: int, start=None) -> PairTraining:
     """DPO by gradient descent on one pair, for the log-linear policy π_w(y) ∝ exp(φ(y)·w) over K responses.
 
-    features (K, d): row y is φ(y). chosen, rejected: two different rows. start (d,): the weights of π_ref, where training
-    begins (default zeros: all responses equally likely). β = 0.5, learning rate 0.5, 100 steps. ``margin`` is the
-    logit of the loss, β·(log π/π_ref(chosen) − log π/π_ref(rejected)).
+    features (K, d): row y is φ(y). chosen, rejected: two different rows. start (d,): the weights of π_ref, where
+    training begins (default zeros: all responses equally likely). β = 0.5, learning rate 0.5, 100 steps. ``margin``
+    is the logit of the loss, β·(log π/π_ref(chosen) − log π/π_ref(rejected)).
 
     Raises ValueError for features that are not a finite matrix, a start of another length, or rows that do not exist.
     """

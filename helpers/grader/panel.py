@@ -8,7 +8,7 @@ from helpers.grader.result import Property, Result
 
 GOOD, BAD, QUIET = "#009E73", "#D55E00", "#7A7A7A"  # Okabe & Ito: told apart with any common colour blindness
 BOX = "border-left:4px solid {colour};padding:.5em 1em;margin:.4em 0;max-width:60em;line-height:1.4"
-PRE = "white-space:pre-wrap;font-family:monospace;font-size:.9em;text-align:left;vertical-align:top;padding:.2em .8em .2em 0"
+PRE = "white-space:pre-wrap;font-family:monospace;font-size:.9em;text-align:left;vertical-align:top"
 WAITING = "not counted yet"
 
 
@@ -46,7 +46,7 @@ class Panel:
             earned = WAITING if prop.earned is None else f"{_points(prop.earned)}/{_points(prop.points)}"
             lines.append(f"  {_mark(prop)} {prop.name}  ({earned})")
         if self.result.failure:
-            lines.append("Smallest failing input:")
+            lines.append(f"{self.result.failure.heading}:")
             for heading, text in _sections(self.result):
                 lines.append(f"  {heading:<9}" + text.replace("\n", "\n" + " " * 11))
         lines += [f"→ {message}" for message in self.result.diagnoses]
@@ -65,7 +65,7 @@ class Panel:
                 f"<td style='{PRE}'>{html.escape(text)}</td></tr>"
                 for heading, text in _sections(result)
             )
-            parts.append(f"Smallest failing input:<table style='margin:.4em 0'>{cells}</table>")
+            parts.append(f"{html.escape(result.failure.heading)}:<table style='margin:.4em 0'>{cells}</table>")
         parts += [f"<p style='margin:.4em 0'>→ {html.escape(message)}</p>" for message in result.diagnoses]
         parts += [f"<p style='margin:.4em 0'>{html.escape(result.note)}</p>"] if result.note else []
         return f"<div style='{BOX.format(colour=colour)}'>{''.join(parts)}</div>"
@@ -103,4 +103,5 @@ class Progress:
             f"<td style='text-align:right'>{_points(earned)} / {_points(points)}</td></tr>"
             for part, title, earned, points in self.rows
         )
-        return f"<div style='{BOX.format(colour=GOOD)}'><b>{self.total}</b><table style='margin:.4em 0'>{rows}</table></div>"
+        table = f"<table style='margin:.4em 0'>{rows}</table>"
+        return f"<div style='{BOX.format(colour=GOOD)}'><b>{self.total}</b>{table}</div>"

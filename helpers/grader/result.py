@@ -12,6 +12,7 @@ class Failure:
     inputs: str
     yours: str
     expected: str
+    heading: str = "Smallest failing input"
 
 
 @dataclass(frozen=True)

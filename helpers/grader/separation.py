@@ -11,6 +11,7 @@ from helpers.grader.frozen import unpack_run
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.trial import Unusable, attempt, plain
 
+FIRST = "First run that it cannot score"
 SAME_ORDER = 0.98  # rank correlation from which two scores count as the same metric
 
 
@@ -25,7 +26,7 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
         try:
             scores.append(_score(outcome))
         except Unusable as error:
-            failure = Failure(f"run {number + 1} of {len(case['runs'])}", str(error), "one finite number")
+            failure = Failure(f"run {number + 1} of {len(case['runs'])}", str(error), "one finite number", FIRST)
             prop = Property(spec["key"], spec["name"], spec["points"], 0.0, failure)
             return Result(*head, "error" if number == 0 else "wrong", (prop,))
     scores = np.array(scores)
@@ -69,7 +70,7 @@ def _confusion(runs: list[dict], scores: np.ndarray, regressed: np.ndarray) -> F
         return f"mean margin {np.mean(chosen - rejected):+.2f}, mean change of chosen {np.mean(chosen):+.2f} nats"
 
     inputs = f"healthy run {h + 1}: {told(runs[h])}\nregressed run {r + 1}: {told(runs[r])}"
-    return Failure(inputs, yours, "the regressed run scores higher")
+    return Failure(inputs, yours, "the regressed run scores higher", "The pair of runs that it confuses most")
 
 
 def _diagnoses(misconceptions: list[dict[str, Any]], scores: np.ndarray) -> tuple[str, ...]:

@@ -156,7 +156,7 @@ class Trial:
         return plain(outcome.value)
 
     def gradient(self, inputs: Inputs, of: str) -> np.ndarray:
-        """Gradient of the (scalar) answer in one argument: autograd, or differences for a numpy answer. Raises Unusable."""
+        """Gradient of the scalar answer in one argument: by autograd, from arrays by differences. Raises Unusable."""
         if self.numpy:
             return self._differences(inputs, of)
         given = as_torch(inputs)
