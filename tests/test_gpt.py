@@ -16,42 +16,52 @@ from helpers.world import Annotator, ResponseSampler, demonstrations, draw_pairs
 FALSE_ALARM = 1e-6
 
 
-def to_all(world, prompt: int) -> tuple[Tensor, Tensor]:
-    """One prompt, repeated beside every response."""
-    return world.prompt_tokens[prompt].expand(world.n_responses, -1), world.responses
-
-
 @torch.no_grad()
-def brute_force(policy, world, prompt: int) -> Tensor:
-    """log π(y | x) of every response, each sequence scored on its own, (n_responses,)."""
-    return sequence_logps(policy, *to_all(world, prompt), world.mask(world.responses))
+def to_all(scored, policy, world, prompt: int, *rest: Tensor) -> Tensor:
+    """scored(policy, prompts, responses, …) of every response to one prompt, a thousand at a time."""
+    parts = zip(*(rows.split(1_000) for rows in (world.responses, *rest)))
+    return torch.cat([scored(policy, world.prompt_tokens[prompt].expand(len(y), -1), y, *more) for y, *more in parts])
+
+
+@pytest.fixture(scope="module")
+def policies(rough_gpt, sft_gpt) -> dict[str, TinyGPT]:
+    return {"rough": rough_gpt, "sft": sft_gpt}
+
+
+@pytest.fixture(scope="module")
+def brute_force(world, policies) -> dict[tuple[str, int], Tensor]:
+    """log π(y | x) of every response, each sequence scored on its own, (n_responses,), by policy and prompt."""
+    mask = world.mask(world.responses)
+    return {
+        (name, prompt): to_all(sequence_logps, policy, world, prompt, mask)
+        for name, policy in policies.items()
+        for prompt in (0, 29)
+    }
 
 
 # ---- the sum over all responses is 1 --------------------------------------------------------
 
 
 @pytest.mark.parametrize("prompt", [0, 29])
-def test_probabilities_of_all_responses_sum_to_one_untrained(world, rough_gpt, prompt):
-    probabilities = brute_force(rough_gpt, world, prompt).exp()
+def test_probabilities_of_all_responses_sum_to_one_untrained(world, brute_force, prompt):
+    probabilities = brute_force["rough", prompt].exp()
     assert probabilities.max() > 20 / world.n_responses, "the weights make some responses much likelier than others"
     assert abs(probabilities.sum().item() - 1) < 1e-12
 
 
 @pytest.mark.parametrize("prompt", [0, 29])
-def test_probabilities_of_all_responses_sum_to_one_after_training(world, sft_gpt, prompt):
-    probabilities = brute_force(sft_gpt, world, prompt).double().exp()
+def test_probabilities_of_all_responses_sum_to_one_after_training(brute_force, prompt):
+    probabilities = brute_force["sft", prompt].double().exp()
     assert probabilities.max() > 0.01, "it learned something"
     assert abs(probabilities.sum().item() - 1) < 1e-5
 
 
 @pytest.mark.parametrize("prompt", [0, 29])
-def test_the_tree_walk_finds_the_same_as_scoring_every_sequence(world, rough_gpt, sft_gpt, prompt):
-    tokens = world.prompt_tokens[prompt : prompt + 1]
-    exact = all_logps(rough_gpt, world, tokens)[0]
-    torch.testing.assert_close(exact, brute_force(rough_gpt, world, prompt), rtol=0, atol=1e-11)
-    exact = all_logps(sft_gpt, world, tokens)[0]
-    assert exact.dtype == torch.float64
-    torch.testing.assert_close(exact, brute_force(sft_gpt, world, prompt).double(), rtol=1e-6, atol=1e-5)
+@pytest.mark.parametrize("name, rtol, atol", [("rough", 0, 1e-11), ("sft", 1e-6, 1e-5)])
+def test_the_tree_walk_finds_the_same_as_scoring_every_sequence(world, policies, brute_force, name, prompt, rtol, atol):
+    exact = all_logps(policies[name], world, world.prompt_tokens[prompt : prompt + 1])[0]
+    assert exact.dtype == torch.float64, "also of a float32 policy"
+    torch.testing.assert_close(exact, brute_force[name, prompt].double(), rtol=rtol, atol=atol)
 
 
 def test_the_tree_walk_covers_all_prompts_in_order(world, sft_gpt):
@@ -92,44 +102,52 @@ def without_shift(policy, prompts: Tensor, responses: Tensor) -> Tensor:
     return logps.gather(-1, responses.unsqueeze(-1)).squeeze(-1)
 
 
-@torch.no_grad()
-def total(world, scored, policy, mask: Tensor, prompt: int = 0) -> float:
-    return (scored(policy, *to_all(world, prompt)) * mask).sum(1).double().exp().sum().item()
+@pytest.fixture(scope="module")
+def tokens(world, policies) -> dict[str, Tensor]:
+    """log-probability of every token of every response to one prompt, (n_responses, 4), by policy."""
+    return {name: to_all(token_logps, policy, world, 0) for name, policy in policies.items()}
+
+
+def total(logps: Tensor, mask: Tensor) -> float:
+    """Σ exp of the sums over the mask."""
+    return (logps * mask).sum(1).double().exp().sum().item()
+
+
+def test_with_the_mask_of_words_and_first_end_the_sum_is_one(world, tokens):
+    for logps in tokens.values():
+        assert total(logps, world.mask(world.responses)) == pytest.approx(1, abs=1e-5)
 
 
 def test_without_the_causal_shift_the_sum_is_far_from_one(world, sft_gpt):
-    mask = world.mask(world.responses)
-    assert total(world, token_logps, sft_gpt, mask) == pytest.approx(1, abs=1e-5)
-    assert not 0.5 < total(world, without_shift, sft_gpt, mask) < 2
+    logps = to_all(without_shift, sft_gpt, world, 0)
+    assert not 0.5 < total(logps, world.mask(world.responses)) < 2
 
 
 def test_a_policy_trained_without_the_causal_shift_claims_thousands_of_certain_responses(world):
     cheat = trained(world, without_shift)
-    assert total(world, without_shift, cheat, world.mask(world.responses)) > 1_000
+    logps = to_all(without_shift, cheat, world, 0)
+    assert total(logps, world.mask(world.responses)) > 1_000
 
 
-def test_scoring_the_padding_behind_end_makes_the_sum_too_small(world, rough_gpt, sft_gpt):
-    everything = torch.ones_like(world.responses)
-    assert total(world, token_logps, rough_gpt, everything) < 0.9
-    assert total(world, token_logps, sft_gpt, everything) < 0.95
+def test_scoring_the_padding_behind_end_makes_the_sum_too_small(world, tokens):
+    for logps in tokens.values():
+        assert total(logps, torch.ones_like(world.responses)) < 0.95
 
 
-def test_leaving_end_out_makes_the_sum_too_large(world, rough_gpt, sft_gpt):
-    words_only = world.responses != world.end
-    assert total(world, token_logps, rough_gpt, words_only) > 2
-    assert total(world, token_logps, sft_gpt, words_only) > 2
+def test_leaving_end_out_makes_the_sum_too_large(world, tokens):
+    for logps in tokens.values():
+        assert total(logps, world.responses != world.end) > 2
 
 
 def test_scoring_end_after_a_response_that_was_cut_off_is_impossible(world, sft_gpt):
     """A fifth place would be needed; the row has four, and the policy no position for it."""
-    prompts, responses = to_all(world, 0)
-    longer = torch.nn.functional.pad(responses, (0, 2), value=world.end)
+    longer = torch.nn.functional.pad(world.responses[:48], (0, 2), value=world.end)
     with pytest.raises(ValueError, match="7 positions: expected at most 6"):
-        token_logps(sft_gpt, prompts, longer)
+        token_logps(sft_gpt, world.prompt_tokens, longer)
 
 
 def test_prompt_words_cannot_be_scored_as_if_they_were_a_response(world, sft_gpt):
-    prompts, responses = to_all(world, 0)
+    prompts, responses = world.prompt_tokens, world.responses[:48]
     with pytest.raises(ValueError, match=r"responses\[0, 0\] is 11, outside the vocabulary: expected ids from 0 to 10"):
         token_logps(sft_gpt, prompts, torch.cat([prompts, responses], dim=1))
 
@@ -179,7 +197,8 @@ def cases(world, rough_gpt, sft_gpt):
     for policy, prompt in ((rough_gpt, 3), (rough_gpt, 29), (sft_gpt, 3), (sft_gpt, 29)):
         with torch.no_grad():
             exact = all_logps(policy, world, world.prompt_tokens[prompt : prompt + 1])[0].exp()
-        responses = sample(policy, world, world.prompt_tokens[prompt].expand(20_000, -1), seeded(prompt))
+        generator, tokens = seeded(prompt), world.prompt_tokens[prompt].expand(2_000, -1)
+        responses = torch.cat([sample(policy, world, tokens, generator) for _ in range(10)])
         found.append((exact, world.index(responses)))
     return found
 
