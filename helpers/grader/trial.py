@@ -108,12 +108,12 @@ def _plain(value: Any) -> np.ndarray:
     raise Unusable(f"returned a {type_name(value)}")
 
 
-def close(yours: np.ndarray, expected: np.ndarray) -> bool:
-    """Same shape, and equal up to rounding; entries that are not finite equal only themselves, NaN included."""
+def close(yours: np.ndarray, expected: np.ndarray, slack: float = 1.0) -> bool:
+    """Same shape, equal up to ``slack`` times rounding; what is not finite equals only itself, NaN included."""
     if yours.shape != expected.shape:
         return False
     with np.errstate(all="ignore"):
-        near = np.abs(yours - expected) <= ATOL + RTOL * np.abs(expected)
+        near = np.abs(yours - expected) <= slack * (ATOL + RTOL * np.abs(expected))
     return bool(np.all(near | (yours == expected) | (np.isnan(yours) & np.isnan(expected))))
 
 
