@@ -120,7 +120,7 @@ def test_with_the_mask_of_words_and_first_end_the_sum_is_one(world, tokens):
 
 def test_without_the_causal_shift_the_sum_is_far_from_one(world, sft_gpt):
     logps = to_all(without_shift, sft_gpt, world, 0)
-    assert not 0.5 < total(logps, world.mask(world.responses)) < 2
+    assert abs(total(logps, world.mask(world.responses)) - 1) > 0.3
 
 
 def test_a_policy_trained_without_the_causal_shift_claims_thousands_of_certain_responses(world):
