@@ -1,4 +1,4 @@
-"""exercises.ipynb: in step with the solved notebook, clean when untouched, full points when solved, true in what it says."""
+"""exercises.ipynb: in step with the solved notebook, clean untouched, full points solved, true in what it says."""
 
 from __future__ import annotations
 
@@ -144,6 +144,7 @@ def test_nbgrader_metadata_is_schema_3_and_complete():
             assert set(grader) == required | extra and grader["schema_version"] == 3 and grader["task"] is False
             ids.append(grader["grade_id"])
             kind = grader["grade"], grader["solution"], grader["locked"]
+            # answer, test, answer graded by hand, read-only
             assert kind in {(False, True, False), (True, False, True), (True, True, False), (False, False, True)}
             assert ("BEGIN SOLUTION" in cell.source) == grader["solution"]
     assert len(ids) == len(set(ids))

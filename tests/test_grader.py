@@ -293,7 +293,7 @@ def unwritten_stub(*arguments):
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
-@pytest.mark.parametrize("answer", [None, unwritten_stub, lambda *arguments: None], ids=["None", "stub", "returns None"])
+@pytest.mark.parametrize("answer", [None, unwritten_stub, lambda *a: None], ids=["None", "stub", "returns None"])
 def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
     assert check(part, answer) == 0.0
     captured = capsys.readouterr()
@@ -391,6 +391,14 @@ class LyingTensor(torch.Tensor):
         raise SystemExit("no")
 
 
+class SmoothTensor(torch.Tensor):
+    """Answers everything with what one hopes to hear."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return False if func is torch.Tensor.is_complex else torch.zeros(())
+
+
 class LyingMeta(type):
     @property
     def __name__(cls):
@@ -462,23 +470,37 @@ RETURNED = {
     "a liar": Liar(),
     "a lying array": np.zeros(1).view(LyingArray),
     "a lying tensor": torch.zeros(1).as_subclass(LyingTensor),
+    "a smooth tensor": torch.zeros(1).as_subclass(SmoothTensor),
     "a nameless type": Nameless(),
     "a huge integer": 10**5000,
     "NaN": float("nan"),
     "infinity": torch.tensor(float("inf")),
     "a complex tensor": torch.zeros(2, dtype=torch.complex64),
     "an object array": np.array([{}, 1], dtype=object),
+    "an array of strings": np.array(["1"]),
+    "an array of dates": np.array(["2020-01-01"], dtype="datetime64[D]"),
     "a ragged list": [[1.0], [1.0, 2.0]],
     "a list in itself": itself(),
     "a dict of nonsense": {"safe": Liar(), "unsafe": {"features": Liar(), "chosen": "0", "rejected": None}},
-    "a dict of NaN": {"safe": {"features": [[float("nan")] * 2] * 3, "chosen": float("nan"), "rejected": 1}, "unsafe": 1},
+    "a dict of NaN": {"safe": {"features": [[np.nan] * 2] * 3, "chosen": np.nan, "rejected": 1}, "unsafe": 1},
     "a sparse tensor": torch.zeros(2).to_sparse(),
     "a tensor of another device": torch.zeros(2, device="meta"),
     "an exception": ValueError("not raised"),
     "a module": torch.nn.Linear(1, 1),
 }
-RAISED = [ValueError("x"), SystemExit(3), GeneratorExit(), RecursionError(), MemoryError(), StopIteration(), LyingError(),
-          WordlessError(), AssertionError(), Warning("w"), BaseException("bare"), UnicodeDecodeError("utf-8", b"", 0, 1, "")]
+RAISED = [
+    ValueError("x"),
+    SystemExit(3),
+    GeneratorExit(),
+    RecursionError(),
+    MemoryError(),
+    StopIteration(),
+    LyingError(),
+    WordlessError(),
+    AssertionError(),
+    Warning("w"),
+    BaseException("bare"),
+]
 HOSTILE = (
     {f"returns {name}": (lambda *a, _v=value: _v) for name, value in RETURNED.items()}
     | {f"raises {type(error).__name__}": raising(error) for error in RAISED}
@@ -583,7 +605,8 @@ def test_plain_reads_numbers_of_every_kind(value, expected):
     assert np.array_equal(found, np.array(expected))
 
 
-@pytest.mark.parametrize("name", ["a string", "a liar", "a lying array", "a lying tensor", "a ragged list", "an object array",
+@pytest.mark.parametrize("name", ["a string", "a liar", "a lying array", "a lying tensor", "a smooth tensor",
+                                  "an array of strings", "an array of dates", "a ragged list", "an object array",
                                   "a huge integer", "a list in itself", "a nameless type", "a complex tensor"])
 def test_plain_refuses_everything_else(name):
     with pytest.raises(Unusable):
