@@ -128,7 +128,7 @@ def test_stubs_are_where_the_solutions_were():
     assert source_of(UNTOUCHED, "a4r") == "YOUR ANSWER HERE"
 
 
-@pytest.mark.parametrize("source", ["### BEGIN SOLUTION\nx", "### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION"])
+@pytest.mark.parametrize("source", ["### BEGIN SOLUTION\nx", "# BEGIN SOLUTION\n# BEGIN SOLUTION\n# END SOLUTION"])
 def test_a_solution_region_that_does_not_end_is_refused(source):
     with pytest.raises(ValueError, match="SOLUTION"):
         build.without_solutions(source, "code")
@@ -148,9 +148,8 @@ def test_nbgrader_metadata_is_schema_3_and_complete():
             assert kind in {(False, True, False), (True, False, True), (True, True, False), (False, False, True)}
             assert ("BEGIN SOLUTION" in cell.source) == grader["solution"]
     assert len(ids) == len(set(ids))
-    points = {i.split("-")[0]: c.metadata["nbgrader"]["points"] for c in SOLVED.cells
-              if "points" in c.metadata.get("nbgrader", {}) for i in [c.metadata["nbgrader"]["grade_id"]]
-              if i.endswith("check")}
+    tests = [c.metadata["nbgrader"] for c in SOLVED.cells if c.metadata.get("nbgrader", {}).get("grade")]
+    points = {test["grade_id"].split("-")[0]: test["points"] for test in tests if test["locked"]}
     assert points == {part: case(part)["points"] for part in parts()}
 
 

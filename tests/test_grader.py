@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import json
@@ -156,6 +157,7 @@ def test_numpy_answers_are_given_arrays_only_where_tensors_make_them_fail():
     first = {name: array(v) for name, v in case("4b")["inputs"]["one pair"].items()}
     assert Trial(loss_numpy_loop, first, ("policy_logps",)).numpy
     assert not Trial(loss_torch_loop, first, ("policy_logps",)).numpy
+    assert not Trial(lambda policy, ref, beta: beta * (policy - ref), first, ("policy_logps",)).numpy  # either would do
 
 
 # ---- mutants ------------------------------------------------------------------------------
@@ -182,6 +184,15 @@ def test_overflow_costs_the_stability_property_only():
     for part in ("4a", "4b"):
         for variant in next(m for m in WRONG[part] if m.key == "overflow").variants:
             assert [p.key for p in graded(part, variant).properties if not p.held] == ["extreme"]
+
+
+def test_overflow_is_no_explanation_where_values_are_wrong_too():
+    def naive_sum(policy_logps, ref_logps, beta):
+        scores = beta * (policy_logps - ref_logps.detach())
+        return -(scores.exp()[:, 0] / scores.exp().sum(1)).log().sum() - 1
+
+    result = graded("4b", naive_sum)
+    assert result.status == "wrong" and result.diagnoses == ()
 
 
 def test_wrong_answers_in_numpy_are_recognised_too():
@@ -561,6 +572,14 @@ def test_warnings_and_stderr_of_an_answer_are_dropped(capsys):
 
     assert check("4a", noisy) == 2.0
     assert capsys.readouterr().err == ""
+
+
+def test_a_coroutine_leaves_no_complaint_behind():
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        check("4a", later)
+        gc.collect()
+    assert [str(c.message) for c in complaints] == []
 
 
 def test_ctrl_c_stops_a_check():
