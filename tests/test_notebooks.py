@@ -1,0 +1,225 @@
+"""The notebooks as they are stored: whole, executed in order, readable without running, true to their conventions.
+
+Each convention is a function of a notebook that returns what is wrong, so that the tests below can also show that it
+notices a broken one. That the stored outputs are what running gives is checked by nbval (``make test``).
+"""
+
+import copy
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.notebooks import execute, load, main, section_alone, section_of_cells, tidy
+
+ROOT = Path(__file__).parent.parent
+SECTIONS = list(dict.fromkeys(name for name in section_of_cells(load(ROOT / "theory.ipynb")) if name))
+
+
+@pytest.fixture(scope="module")
+def theory():
+    return load(ROOT / "theory.ipynb")
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def output_text(output):
+    return str(output.get("text", "")) + str(output.get("data", {}).get("text/plain", ""))
+
+
+def not_executed_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    return [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}"]
+
+
+def errors_or_warnings(notebook):
+    return [
+        output_text(output)[:200] or output.output_type
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+
+
+def machine_paths(notebook):
+    text = nbformat.writes(notebook)
+    return re.findall(r"/(?:root|home|work|tmp|Users)/[\w.-]+", text)
+
+
+def long_cells(notebook):
+    lines = ([line for line in cell.source.splitlines() if line.strip()] for cell in code_cells(notebook))
+    return [cell[0] for cell in lines if len(cell) > 30 or any(len(line) > 120 for line in cell)]
+
+
+def repeated_paragraphs(notebook):
+    seen, twice = set(), []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for paragraph in map(" ".join, (p.split() for p in re.split(r"\n\s*\n", cell.source))):
+                if len(paragraph) > 120:
+                    twice += [paragraph] * (paragraph in seen)
+                    seen.add(paragraph)
+    return twice
+
+
+def figures_without_alternative_text(notebook):
+    bare = []
+    for cell in code_cells(notebook):
+        for i, output in enumerate(cell.outputs):
+            if "image/png" in output.get("data", {}):
+                following = cell.outputs[i + 1].get("data", {}) if i + 1 < len(cell.outputs) else {}
+                if not following.get("text/markdown", "").startswith("*Figure: "):
+                    bare.append(cell.source[:60])
+    return bare
+
+
+def trained_numbers_unmarked(notebook):
+    """A claim about training is printed behind ≈; one without mark must be exact: '= number'."""
+    lines = [line for cell in code_cells(notebook) for out in cell.outputs for line in output_text(out).splitlines()]
+    return [line for line in lines if line.startswith(("✓", "✗")) and not re.search(r": [≈=] ", line)]
+
+
+def notation_without_code(notebook):
+    table = next(cell.source for cell in notebook.cells if cell.source.startswith("## Notation"))
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    code += "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "helpers").glob("*.py"))
+    names = [name for row in table.splitlines()[4:] for name in re.findall(r"`(\w+)`", row.split("|")[2])]
+    return [name for name in names if not re.search(rf"\b{name}\b", code)] or ([] if names else ["no table"])
+
+
+CONVENTIONS = [
+    not_executed_in_order,
+    errors_or_warnings,
+    machine_paths,
+    long_cells,
+    repeated_paragraphs,
+    figures_without_alternative_text,
+    trained_numbers_unmarked,
+    notation_without_code,
+]
+
+
+@pytest.mark.parametrize("problems", CONVENTIONS, ids=lambda f: f.__name__)
+def test_theory_keeps(problems, theory):
+    assert problems(theory) == []
+
+
+@pytest.mark.parametrize("problems", [machine_paths, long_cells, repeated_paragraphs], ids=lambda f: f.__name__)
+def test_exercises_keep(problems):
+    assert problems(load(ROOT / "exercises.ipynb")) == []
+
+
+def broken(theory, change):
+    notebook = copy.deepcopy(theory)
+    change(notebook, code_cells(notebook))
+    return notebook
+
+
+def drop_alternative_text(notebook, cells):
+    cell = next(c for c in cells if any("image/png" in o.get("data", {}) for o in c.outputs))
+    cell.outputs = [o for o in cell.outputs if "text/markdown" not in o.get("data", {})]
+
+
+def repeat_a_paragraph(notebook, cells):
+    notebook.cells.append(next(c for c in notebook.cells if c.cell_type == "markdown" and len(c.source) > 300))
+
+
+def rename_in_notation(notebook, cells):
+    cell = next(c for c in notebook.cells if c.source.startswith("## Notation"))
+    cell.source = cell.source.replace("`rejected_logps`", "`loser_logps`", 1)
+
+
+def warn(notebook, cells):
+    cells[3].outputs = [nbformat.v4.new_output("stream", name="stderr", text="Warning")]
+
+
+def unmark(notebook, cells):
+    cells[3].outputs = [nbformat.v4.new_output("stream", name="stdout", text="✓ §1 x: 0.3 (claimed < 1)")]
+
+
+@pytest.mark.parametrize(
+    "problems, change",
+    [
+        (not_executed_in_order, lambda notebook, cells: cells[2].update(execution_count=None)),
+        (errors_or_warnings, warn),
+        (machine_paths, lambda notebook, cells: cells[1].update(source="open('/home/me/x')")),
+        (long_cells, lambda notebook, cells: cells[1].update(source="x = 1\n" * 31)),
+        (repeated_paragraphs, repeat_a_paragraph),
+        (figures_without_alternative_text, drop_alternative_text),
+        (trained_numbers_unmarked, unmark),
+        (notation_without_code, rename_in_notation),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_notebook_is_noticed(problems, change, theory):
+    assert problems(broken(theory, change)) != []
+
+
+def test_theory_fits_its_budget():
+    assert (ROOT / "theory.ipynb").stat().st_size <= 3_000_000
+
+
+def test_sections_are_in_order():
+    numbers = [[int(part) for part in name.split(".")] for name in SECTIONS]
+    assert numbers == sorted(numbers)
+
+
+def small_notebook(*sources):
+    notebook = nbformat.v4.new_notebook()
+    for source in sources:
+        new = nbformat.v4.new_markdown_cell if source.startswith("#") else nbformat.v4.new_code_cell
+        notebook.cells.append(new(source))
+    return notebook
+
+
+def test_a_section_alone_has_the_set_up_and_nothing_of_other_sections():
+    notebook = small_notebook("# Title", "a = 1", "## 1. One", "b = a", "### 1.1 More", "c = a", "## End", "d = a")
+    notebook.cells[1].metadata["tags"] = ["setup"]
+    assert [cell.source for cell in section_alone(notebook, "1.1").cells] == ["a = 1", "### 1.1 More", "c = a"]
+    assert section_of_cells(notebook) == ["", "", "1", "1", "1.1", "1.1", "", ""]
+
+
+def test_an_unknown_section_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="no section '9.9': expected one of 1"):
+        section_alone(small_notebook("## 1. One"), "9.9")
+
+
+def test_a_failing_cell_is_named_with_its_section():
+    with pytest.raises(RuntimeError, match=r"section 2.1, cell 1 failed(.|\n)*ZeroDivisionError"):
+        execute(small_notebook("### 2.1 Here", "1 / 0"))
+
+
+def test_the_command_line_reports_seconds_and_keeps_what_matters(tmp_path, capsys):
+    nbformat.write(small_notebook("### 2.1 Here", "print('hello')"), tmp_path / "in.ipynb")
+    assert main(["run", str(tmp_path / "in.ipynb"), str(tmp_path / "new" / "out.ipynb")]) == 0
+    assert re.search(r"2\.1 +\d+\.\d s", capsys.readouterr().out)
+    (cell,) = code_cells(load(tmp_path / "new" / "out.ipynb"))
+    assert cell.outputs[0].text == "hello\n" and "execution" not in cell.metadata
+
+
+def test_a_failing_notebook_makes_the_command_fail(tmp_path, capsys):
+    nbformat.write(small_notebook("### 2.1 Here", "1 / 0"), tmp_path / "in.ipynb")
+    assert main(["run", str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb")]) == 1
+    assert "section 2.1" in capsys.readouterr().err
+
+
+def test_a_missing_notebook_says_where_to_run_this():
+    with pytest.raises(FileNotFoundError, match="folder that holds theory.ipynb"):
+        load("no/such.ipynb")
+
+
+def test_tidy_removes_what_is_not_content():
+    notebook = small_notebook("x = 1")
+    notebook.cells[0].metadata["execution"] = {"iopub.status.busy": "now"}
+    notebook.metadata["widgets"] = {"state": {}}
+    tidy(notebook)
+    assert "execution" not in notebook.cells[0].metadata and "widgets" not in notebook.metadata
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_section_runs_alone(section, theory):
+    execute(section_alone(theory, section), ROOT)
