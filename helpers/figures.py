@@ -98,7 +98,7 @@ def plot_ascent(paths: dict[str, list[float]], ceiling: float, title: str) -> Fi
     figure, axes = plt.subplots()
     for (name, path), colour in zip(paths.items(), ("reference", "policy", "rejected")):
         axes.plot(path, color=COLOURS[colour], lw=2)
-        axes.annotate(name, (0, path[0]), xytext=(8, -2), textcoords="offset points", color=COLOURS[colour], va="center")
+        axes.annotate(name, (0, path[0]), xytext=(14, -6), textcoords="offset points", color=COLOURS[colour], va="center")
     axes.axhline(ceiling, color=COLOURS["optimum"], ls="--", lw=1)
     axes.annotate("β log Z", (len(path) - 1, ceiling), xytext=(0, 4), textcoords="offset points", ha="right")
     axes.set(title=title, xlabel="step of gradient ascent", ylabel="J(π), units of reward")
@@ -122,28 +122,24 @@ def plot_implicit_reward(panels: dict[str, tuple[Tensor, Tensor, float]], title:
 
 
 @_styled
-def plot_closing_the_loop(
-    table: tuple[Tensor, Tensor, dict[str, list[tuple[float, float, str]]]],
-    gpt: tuple[Tensor, Tensor, dict[str, list[tuple[float, float, str]]]],
-    title: str,
-) -> Figure:
+def plot_closing_the_loop(table: tuple[list, dict], gpt: tuple[list, dict], title: str) -> Figure:
     """Reward against KL: exact optima as a curve, trained policies as markers; a table left, the tiny GPT right.
 
-    Each side: KL and reward of the curve, and name → [(KL, reward, label), …].
+    Each side: the curve as [(KL, reward), …], and the markers as name → [(KL, reward, label), …].
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.4))
     looks = {
         "reward model, then policy": dict(marker="s", ms=13, mfc="none", mec=COLOURS["gold"], mew=2),
         "DPO": dict(marker="X", ms=8, mfc=COLOURS["policy"], mec=COLOURS["policy"]),
-        "exact optimum π*": dict(marker="o", ms=6, mfc=COLOURS["optimum"], mec=COLOURS["optimum"]),
+        "exact optimum π*": dict(marker="o", ms=5, mfc=COLOURS["optimum"], mec=COLOURS["optimum"]),
         "DPO, probabilities as labels": dict(marker="X", ms=9, mfc=COLOURS["policy"], mec="white"),
         "DPO, one answer per pair": dict(marker="^", ms=9, mfc=COLOURS["chosen"], mec="white"),
         "DPO, 1,000 fixed pairs": dict(marker="v", ms=10, mfc=COLOURS["rejected"], mec="white"),
     }
-    for ax, (curve_kl, curve_reward, points), where in zip(axes, (table, gpt), ("six responses", "tiny GPT, 48 prompts")):
-        ax.plot(curve_kl, curve_reward, color=COLOURS["optimum"], lw=1, label="optima for every β")
-        for name, marks in points.items():
-            for i, (kl, reward, label) in enumerate(marks):
+    for ax, (curve, points), where in zip(axes, (table, gpt), ("six responses", "tiny GPT, 48 prompts")):
+        ax.plot(*zip(*curve), color=COLOURS["optimum"], lw=1, label="optima for every β")
+        for name in (name for name in looks if name in points):
+            for i, (kl, reward, label) in enumerate(points[name]):
                 ax.plot(kl, reward, ls="none", label=name if i == 0 else None, **looks[name])
                 ax.annotate(label, (kl, reward), xytext=(7, -13), textcoords="offset points", fontsize=10)
         ax.margins(x=0.1)

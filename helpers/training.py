@@ -21,7 +21,7 @@ from helpers.world import PairBatch, World
 
 @dataclass(frozen=True)
 class Config:
-    """steps of ``batch`` examples with AdamW (no weight decay); the learning rate falls linearly to 0."""
+    """steps of ``batch`` examples with AdamW (β₁ 0.9, β₂ 0.95, no weight decay); the learning rate falls linearly to 0."""
 
     steps: int
     batch: int
@@ -47,7 +47,7 @@ class History:
 
 
 def _descend(parameters, config: Config, title: str, loss_of_step: Callable[[int], Tensor], history: History) -> History:
-    optimizer = torch.optim.AdamW(parameters, lr=config.lr, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(parameters, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / config.steps)
     for step in trange(config.steps, desc=title, leave=False, disable=bool(os.environ.get("LESSON_QUIET"))):
         loss = loss_of_step(step)
@@ -77,6 +77,7 @@ def train_sft(policy: TinyGPT, world: World, data: tuple[Tensor, Tensor], config
 
 WATCH_EVERY = 5
 Draw = Callable[[int, torch.Generator], PairBatch]  # (batch size, generator) → a batch of comparisons
+PairLoss = Callable[[Tensor, Tensor, Tensor, Tensor, float, Tensor], Tensor]  # the arguments of dpo_loss
 
 
 def train_dpo(
@@ -89,18 +90,22 @@ def train_dpo(
     seed: int,
     sft_weight: float = 0.0,
     watch: Callable[[], dict[str, float]] | None = None,
+    watch_every: int = WATCH_EVERY,
+    objective: PairLoss = dpo_loss,
 ) -> History:
-    """Minimise ``dpo_loss`` on batches from ``draw``, plus sft_weight · mean −log π(y_w|x).
+    """Minimise ``objective`` on batches from ``draw``, plus sft_weight · mean −log π(y_w|x).
 
     ref_logps (n_prompts, n_responses): the reference's exact log-probabilities, looked up instead of recomputed.
     ``draw(n, generator)`` may give fresh pairs at every step or rows of a fixed data set. Records the loss and, as
     means over the batch, ``margin`` (β·h, the logit of the loss) and ``chosen`` (log π/π_ref of the chosen responses);
-    every ``WATCH_EVERY`` steps also what ``watch()`` measures.
+    every ``watch_every`` steps also what ``watch()`` measures. Raises ValueError unless watch_every ≥ 1.
     """
+    if watch_every < 1:
+        raise ValueError(f"watch_every = {watch_every}: expected a number of steps ≥ 1")
     generator, history = torch.Generator().manual_seed(seed), History()
 
     def loss(step):
-        if watch and step % WATCH_EVERY == 0:
+        if watch and step % watch_every == 0:
             history.record(watched=step, **watch())
         pairs = draw(config.batch, generator)
         prompts = world.prompt_tokens[pairs.prompts].repeat(2, 1)
@@ -110,7 +115,7 @@ def train_dpo(
         with torch.no_grad():
             margin = beta * ((chosen - ref_chosen) - (rejected - ref_rejected))
             history.record(margin=margin.mean(), chosen=(chosen - ref_chosen).mean())
-        return dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta, pairs.label) - sft_weight * chosen.mean()
+        return objective(chosen, rejected, ref_chosen, ref_rejected, beta, pairs.label) - sft_weight * chosen.mean()
 
     return _descend(policy.parameters(), config, f"DPO β={beta:g}", loss, history)
 
@@ -118,7 +123,7 @@ def train_dpo(
 def fit_table(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 200) -> Tensor:
     """Minimise a smooth ``loss`` of a table of numbers by L-BFGS, from ``start``; returns the minimiser, float64.
 
-    For tables so small that the optimum can be reached to rounding. Raises ValueError if the loss becomes NaN.
+    For tables so small that the optimum can be reached to rounding. Raises ValueError if the loss becomes NaN or infinite.
     """
     table = start.detach().double().clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
@@ -128,10 +133,10 @@ def fit_table(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 200)
     def closure():
         optimizer.zero_grad()
         value = loss(table)
+        if not torch.isfinite(value):
+            raise ValueError(f"the loss became {value.item()}: expected a smooth loss, finite along the way")
         value.backward()
         return value
 
     optimizer.step(closure)
-    if torch.isnan(table).any():
-        raise ValueError("the loss became NaN: expected a smooth loss, finite from the start")
     return table.detach()

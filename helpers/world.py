@@ -146,6 +146,11 @@ class World:
             layer = torch.cat([layer.repeat_interleave(len(self.words), dim=0), word], dim=1)
         return torch.cat(rows)
 
+    @cached_property
+    def lengths(self) -> Tensor:
+        """Number of words of every response, (n_responses,)."""
+        return (self.responses != self.end).sum(1)
+
     def index(self, responses: Tensor | str) -> Tensor:
         """Place in ``responses`` of rows of token ids, (..., max_length) → (...); of a text, → ()."""
         tokens = self.encode(responses) if isinstance(responses, str) else responses
@@ -259,8 +264,10 @@ def demonstrations(world: World, n: int, generator: torch.Generator) -> tuple[Te
 
     They refuse 50 % of unsafe, 20 % of look-alike and 5 % of benign requests (30 % of these refusals
     are half a refusal), write each step as asked 75 % of the time, else any step at random, open with
-    'sure' 40 %, with a filler 30 %, add a filler after a step 15 %, and close with 'thanks' 30 %. What
-    is longer than ``max_length`` is cut off.
+    'sure' 40 %, with a filler 30 %, add a filler after a step 15 %, and close with 'thanks' 30 %. One time
+    in four a slip puts any word anywhere, one time in sixteen two, and so on: so the policy that imitates
+    them gives every response some probability, and comparisons of its responses reach everywhere. What is
+    longer than ``max_length`` is cut off.
 
     Returns prompt indices (n,) and token ids (n, max_length). Raises ValueError for n < 1.
     """
@@ -291,27 +298,39 @@ def demonstrations(world: World, n: int, generator: torch.Generator) -> tuple[Te
                     words.append(pick(world.filler))
         if chance(0.3):
             words.append("thanks")
+        while chance(0.25):
+            words.insert(int(torch.randint(len(words) + 1, (), generator=generator)), pick(world.words))
         rows.append(world.encode(" ".join(words[: world.max_length])))
     return prompts, torch.stack(rows)
 
 
 @dataclass(frozen=True)
 class Annotator:
-    """Compares two responses by Bradley-Terry: P(first preferred) = σ(r*(first) − r*(second)).
+    """Compares two responses by Bradley-Terry: P(first preferred) = σ(skill · (Δr* + length_bias · Δwords)).
 
-    With probability ``flip`` the answer is turned round. Raises ValueError unless 0 ≤ flip ≤ 1.
+    Δr* and Δwords are the first response's gold reward and number of words minus the second's. skill is 1 for the
+    annotator by whom gold rewards are defined, below 1 for one who sees differences less clearly, 0 for a coin.
+    length_bias, in nats per word, is a systematic error: reward that a word earns by being there. With probability
+    ``flip`` the answer is turned round at the end. Raises ValueError unless 0 ≤ flip ≤ 1, skill is finite and ≥ 0, and
+    length_bias is finite.
     """
 
     name: str = "honest"
     flip: float = 0.0
+    skill: float = 1.0
+    length_bias: float = 0.0
 
     def __post_init__(self):
         if not 0 <= self.flip <= 1:
             raise ValueError(f"flip = {self.flip}: expected a probability from 0 to 1")
+        if not 0 <= self.skill < float("inf"):
+            raise ValueError(f"skill = {self.skill}: expected a finite number ≥ 0")
+        if not abs(self.length_bias) < float("inf"):
+            raise ValueError(f"length_bias = {self.length_bias}: expected a finite number of nats per word")
 
-    def probability(self, first_reward: Tensor, second_reward: Tensor) -> Tensor:
-        """P(first preferred), same shape as the rewards."""
-        p = torch.sigmoid(first_reward - second_reward)
+    def probability(self, first_reward: Tensor, second_reward: Tensor, extra_words: Tensor | int = 0) -> Tensor:
+        """P(first preferred), same shape as the rewards; extra_words: words of the first minus words of the second."""
+        p = torch.sigmoid(self.skill * (first_reward - second_reward + self.length_bias * extra_words))
         return (1 - self.flip) * p + self.flip * (1 - p)
 
 
@@ -394,7 +413,8 @@ def draw_pairs(
     else:
         prompt = world.prompts[int(prompts[same][0])].text
         raise ValueError(f"the policy gives one response only to {prompt!r}: expected two different responses")
-    p = annotator.probability(world.gold[prompts, first], world.gold[prompts, second])
+    extra_words = world.lengths[first] - world.lengths[second]
+    p = annotator.probability(world.gold[prompts, first], world.gold[prompts, second], extra_words)
     win = torch.rand(n, generator=generator, dtype=torch.float64) < p if hard else p >= 0.5
     return PairBatch(
         prompts=prompts,
