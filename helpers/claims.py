@@ -78,7 +78,9 @@ class Ledger:
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("§", "statement", "measured", "claimed", "at scale"))
         rows = (
-            "".join(f"<td>{html.escape(cell)}</td>" for cell in (c.section, c.statement, c.measured, c.bound, c.published))
+            "".join(
+                f"<td>{html.escape(cell)}</td>" for cell in (c.section, c.statement, c.measured, c.bound, c.published)
+            )
             for c in self.claims
         )
         return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"

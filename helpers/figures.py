@@ -39,7 +39,7 @@ STYLE = {
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Display a figure once, with ``alt`` as its metadata and as a visible sentence below. Raises ValueError if empty."""
+    """Display a figure once, with ``alt`` as metadata and as a visible sentence below. Raises ValueError if empty."""
     if not alt.strip():
         raise ValueError("empty alternative text: expected a sentence that says what the figure shows")
     buffer = io.BytesIO()
@@ -96,12 +96,12 @@ def plot_policies(responses: list[str], policies: dict[str, Tensor], title: str)
 def plot_ascent(paths: dict[str, list[float]], ceiling: float, title: str) -> Figure:
     """The objective J during ascent from several starts, below its ceiling β log Z."""
     figure, axes = plt.subplots()
-    for (name, path), colour in zip(paths.items(), ("reference", "policy", "rejected")):
-        axes.plot(path, color=COLOURS[colour], lw=2)
-        axes.annotate(name, (0, path[0]), xytext=(14, -6), textcoords="offset points", color=COLOURS[colour], va="center")
+    for (name, path), colour in zip(paths.items(), ("reference", "policy")):
+        axes.plot(path, color=COLOURS[colour], lw=2, label=name)
     axes.axhline(ceiling, color=COLOURS["optimum"], ls="--", lw=1)
     axes.annotate("β log Z", (len(path) - 1, ceiling), xytext=(0, 4), textcoords="offset points", ha="right")
     axes.set(title=title, xlabel="step of gradient ascent", ylabel="J(π), units of reward")
+    axes.legend(loc="lower right")
     return figure
 
 
@@ -156,10 +156,18 @@ def plot_weights(groups: dict[str, Tensor], title: str) -> Figure:
     """How the pair weights σ(−βh) are distributed in groups of pairs, with each group's mean."""
     figure, axes = plt.subplots()
     for (name, weights), colour in zip(groups.items(), ("chosen", "rejected")):
-        axes.hist(weights, bins=np.linspace(0, 1, 31), density=True, histtype="stepfilled", alpha=0.45, color=COLOURS[colour])
+        axes.hist(
+            weights, bins=np.linspace(0, 1, 31), density=True, histtype="stepfilled", alpha=0.45, color=COLOURS[colour]
+        )
         axes.axvline(weights.mean(), color=COLOURS[colour], lw=2)
-        axes.annotate(name, (weights.mean(), 1), xycoords=("data", "axes fraction"), xytext=(5, -12),
-                      textcoords="offset points", color=COLOURS[colour])
+        axes.annotate(
+            name,
+            (weights.mean(), 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, -12),
+            textcoords="offset points",
+            color=COLOURS[colour],
+        )
     axes.set(title=title, xlabel="weight σ(−βh) of the pair in the gradient", ylabel="density of pairs", xlim=(0, 1))
     return figure
 
@@ -173,8 +181,12 @@ def plot_rise_or_fall(surplus: Tensor, change: Tensor, title: str) -> Figure:
     axes.axhline(0, color=COLOURS["optimum"], lw=1)
     axes.axvline(0, color=COLOURS["optimum"], lw=1)
     axes.annotate("chosen, and yet less likely than before", (0.98, 0.06), xycoords="axes fraction", ha="right")
-    axes.set(title=title, xlabel="r*(x, y_w) − β log Z(x)", ylabel="change of log π(y_w|x), nats",
-             ylim=(change.min() - 0.2, change.max() + 0.2))
+    axes.set(
+        title=title,
+        xlabel="r*(x, y_w) − β log Z(x)",
+        ylabel="change of log π(y_w|x), nats",
+        ylim=(change.min() - 0.2, change.max() + 0.2),
+    )
     return figure
 
 

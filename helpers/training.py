@@ -21,7 +21,7 @@ from helpers.world import PairBatch, World
 
 @dataclass(frozen=True)
 class Config:
-    """steps of ``batch`` examples with AdamW (β₁ 0.9, β₂ 0.95, no weight decay); the learning rate falls linearly to 0."""
+    """steps of ``batch`` examples with AdamW (β₂ 0.95, no weight decay); the learning rate falls linearly to 0."""
 
     steps: int
     batch: int
@@ -46,7 +46,9 @@ class History:
         return np.array(self.columns[name])
 
 
-def _descend(parameters, config: Config, title: str, loss_of_step: Callable[[int], Tensor], history: History) -> History:
+def _descend(
+    parameters, config: Config, title: str, loss_of_step: Callable[[int], Tensor], history: History
+) -> History:
     optimizer = torch.optim.AdamW(parameters, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / config.steps)
     for step in trange(config.steps, desc=title, leave=False, disable=bool(os.environ.get("LESSON_QUIET"))):
@@ -123,7 +125,7 @@ def train_dpo(
 def fit_table(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 200) -> Tensor:
     """Minimise a smooth ``loss`` of a table of numbers by L-BFGS, from ``start``; returns the minimiser, float64.
 
-    For tables so small that the optimum can be reached to rounding. Raises ValueError if the loss becomes NaN or infinite.
+    For tables so small that the optimum is reached to rounding. Raises ValueError if the loss becomes NaN or infinite.
     """
     table = start.detach().double().clone().requires_grad_()
     optimizer = torch.optim.LBFGS(

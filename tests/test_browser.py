@@ -26,7 +26,13 @@ def lab(tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = ["--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
+    options = [
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={folder}",
+    ]
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
     )
@@ -100,9 +106,11 @@ def test_the_lesson_opens_with_figures_and_mathematics(lab, browser):
     def look():
         nonlocal formulas
         figures.update(browser.execute_script(
-            "return [...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100).map(i => i.src.slice(-80))"
+            "return [...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.width > 100).map(i => i.src.slice(-80))"
         ))  # fmt: skip
-        formulas = max(formulas, len(browser.execute_script("return [...document.querySelectorAll('mjx-container')].map(e => 1)")))
+        formulas = max(
+            formulas, len(browser.execute_script("return [...document.querySelectorAll('mjx-container')].map(e => 1)"))
+        )
         errors.update(browser.execute_script(
             "return [...document.querySelectorAll('mjx-merror, .jp-OutputArea [data-mime-type*=error], "
             "[data-mime-type*=stderr]')].map(e => e.textContent.slice(0, 200))"
@@ -126,5 +134,9 @@ def test_an_exercise_is_checked_in_the_browser(lab, browser):
     for _ in range(14):
         browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
         time.sleep(0.3)
-    wait_for(browser, "return [...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('4a'))", 120)
+    wait_for(
+        browser,
+        "return [...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('4a'))",
+        120,
+    )
     browser.save_screenshot(str(BUILD / "browser_exercises.png"))

@@ -59,7 +59,9 @@ def test_everything_public_says_what_it_is(module):
 
 
 def test_importing_helpers_costs_next_to_nothing():
-    code = "import sys, helpers; print(len([m for m in sys.modules if m.startswith(('torch', 'matplotlib', 'IPython'))]))"
+    code = (
+        "import sys, helpers; print(len([m for m in sys.modules if m.startswith(('torch', 'matplotlib', 'IPython'))]))"
+    )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "0"
 
