@@ -1,7 +1,7 @@
 """Published numbers that stand beside the lesson's own, each with its source and how far it was checked.
 
-The table is ``helpers/data/facts.csv``: section, statement, source, checked. The last is 'paper', 'repository', or 'quoted':
-read in notes that quote the source, not in the source itself.
+The table is ``helpers/data/facts.csv``: section, statement, source, checked. The last is a key of ``CHECKED``: 'quoted'
+means read in notes that quote the source, not in the source itself.
 """
 
 from __future__ import annotations

@@ -106,7 +106,8 @@ def test_the_lesson_opens_with_figures_and_mathematics(lab, browser):
     def look():
         nonlocal formulas
         figures.update(browser.execute_script(
-            "return [...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.width > 100).map(i => i.src.slice(-80))"
+            "return [...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)"
+            ".map(i => i.src.slice(-80))"
         ))  # fmt: skip
         formulas = max(
             formulas, len(browser.execute_script("return [...document.querySelectorAll('mjx-container')].map(e => 1)"))
