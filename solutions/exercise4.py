@@ -385,6 +385,12 @@ MISCONCEPTIONS_4C = (
         ("unsafe_mass",),
     ),
     Misconception(
+        "spread_thin",
+        "too little to call it displaced",
+        (_with("unsafe", features=[[-1.0], [-1.5], [0.05]] + [[0.0]] * 20),),
+        ("unsafe_mass",),
+    ),
+    Misconception(
         "safe_falls",
         "That is the other effect",
         (_with("safe", features=examples()["unsafe"]["features"]),),

@@ -190,8 +190,8 @@ def main() -> None:
         print(f"{name:<42} {row['mean']:.2f} ± {row['sd']:.2f}   least {row['least']:.2f}")
         table[name] = {**row, "each": [round(value, 4) for value in each]}
     record = {"first_seed": MEASURED_SEEDS[0], "draws": len(MEASURED_SEEDS), "runs_per_class": 20, "auc": table}
-    lines = json.dumps(record, indent=1, ensure_ascii=False)
-    MEASURED.write_text(re.sub(r"\n    +(?=[-\d])", " ", lines) + "\n", encoding="utf-8")
+    lines = re.sub(r"\s+(?=[\d\]])", " ", json.dumps(record, indent=1, ensure_ascii=False))  # lists on one line
+    MEASURED.write_text(lines.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
