@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from dataclasses import dataclass
 
 
@@ -29,6 +30,11 @@ class Claim:
     holds: bool
     published: str
 
+    @property
+    def mark(self) -> str:
+        """✓ where the bound holds, ✗ where it was missed and recorded."""
+        return "✓" if self.holds else "✗"
+
 
 _claims: dict[tuple[str, str], Claim] = {}
 
@@ -47,11 +53,14 @@ def check(
     """Hold ``value`` against one bound, print the result and enter it into the ledger.
 
     Give exactly one of ``below``, ``above`` (strict) and ``within`` (inclusive). published: the counterpart at scale,
-    with its source. Raises ValueError unless there is one bound, ClaimError when it is missed; NaN misses every bound.
+    with its source. Raises ValueError unless there is one bound and a section number, ClaimError when the bound is
+    missed; NaN misses every bound.
     """
     given = [bound for bound in (below, above, within) if bound is not None]
     if len(given) != 1:
         raise ValueError(f"{len(given)} bounds: expected exactly one of below=, above= and within=")
+    if not re.fullmatch(r"\d+(\.\d+)?", section):
+        raise ValueError(f"section {section!r}: expected a number such as '5' or '5.3'")
     value = float(value)
     if below is not None:
         holds, bound = value < below, f"< {below:g}"
@@ -62,8 +71,8 @@ def check(
     measured = f"{'≈' if approx else '='} {value:.3g}"
     if not holds and "LESSON_SEED" not in os.environ:
         raise ClaimError(f"§{section} {statement}: measured {value:.6g}, claimed {bound}")
-    _claims[section, statement] = Claim(section, statement, value, measured, bound, holds, published)
-    print(f"{'✓' if holds else '✗'} §{section} {statement}: {measured}  (claimed {bound})")
+    claim = _claims[section, statement] = Claim(section, statement, value, measured, bound, holds, published)
+    print(f"{claim.mark} §{section} {statement}: {measured}  (claimed {bound})")
 
 
 class Ledger:
@@ -73,13 +82,16 @@ class Ledger:
         self.claims = claims
 
     def __repr__(self) -> str:
-        return "\n".join(f"§{c.section}  {c.statement}: {c.measured}  (claimed {c.bound})" for c in self.claims)
+        return "\n".join(
+            f"{c.mark} §{c.section}  {c.statement}: {c.measured}  (claimed {c.bound})" for c in self.claims
+        )
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("§", "statement", "measured", "claimed", "at scale"))
         rows = (
             "".join(
-                f"<td>{html.escape(cell)}</td>" for cell in (c.section, c.statement, c.measured, c.bound, c.published)
+                f"<td>{html.escape(cell)}</td>"
+                for cell in (c.section, c.statement, f"{c.mark} {c.measured}", c.bound, c.published)
             )
             for c in self.claims
         )

@@ -33,6 +33,8 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig):
         super().__init__()
+        if config.width % config.heads:
+            raise ValueError(f"width {config.width}, heads {config.heads}: expected a width that the heads divide")
         self.heads = config.heads
         self.norm1, self.norm2 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
         self.qkv = nn.Linear(config.width, 3 * config.width)

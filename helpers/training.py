@@ -16,6 +16,7 @@ from tqdm.auto import trange
 
 from helpers.gpt import TinyGPT, sequence_logps, token_logps
 from helpers.losses import dpo_loss, sft_loss
+from helpers.policies import check_beta
 from helpers.world import PairBatch, World
 
 
@@ -61,12 +62,24 @@ def _descend(
     return history
 
 
+def _check_prompts(prompts: Tensor, world: World) -> None:
+    if prompts.min() < 0 or prompts.max() >= len(world.prompts):
+        raise ValueError(
+            f"prompt indices from {int(prompts.min())} to {int(prompts.max())}: expected 0 to {len(world.prompts) - 1}"
+        )
+
+
 def train_sft(policy: TinyGPT, world: World, data: tuple[Tensor, Tensor], config: Config, seed: int) -> History:
     """Maximise the log-likelihood of demonstrations, response tokens only.
 
-    data: prompt indices (n,) and response token ids (n, max_length).
+    data: prompt indices (n,) and response token ids (n, max_length). Raises ValueError for no demonstrations, for
+    numbers of prompts and responses that differ, for a prompt or a response that the world does not have.
     """
     prompts, responses = data
+    if len(prompts) == 0 or len(prompts) != len(responses):
+        raise ValueError(f"{len(prompts)} prompts, {len(responses)} responses: expected as many of each, at least one")
+    _check_prompts(prompts, world)
+    world.check_tokens(responses)
     generator = torch.Generator().manual_seed(seed)
 
     def loss(step):
@@ -100,8 +113,15 @@ def train_dpo(
     ref_logps (n_prompts, n_responses): the reference's exact log-probabilities, looked up instead of recomputed.
     ``draw(n, generator)`` may give fresh pairs at every step or rows of a fixed data set. Records the loss and, as
     means over the batch, ``margin`` (β·h, the logit of the loss) and ``chosen`` (log π/π_ref of the chosen responses);
-    every ``watch_every`` steps also what ``watch()`` measures. Raises ValueError unless watch_every ≥ 1.
+    every ``watch_every`` steps also what ``watch()`` measures.
+    Raises ValueError for a beta ≤ 0, another shape of ref_logps, or watch_every < 1.
     """
+    check_beta(beta)
+    if ref_logps.shape != (len(world.prompts), world.n_responses):
+        raise ValueError(
+            f"ref_logps {tuple(ref_logps.shape)}: expected all responses to all prompts, "
+            f"({len(world.prompts)}, {world.n_responses})"
+        )
     if watch_every < 1:
         raise ValueError(f"watch_every = {watch_every}: expected a number of steps ≥ 1")
     generator, history = torch.Generator().manual_seed(seed), History()

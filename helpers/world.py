@@ -259,20 +259,24 @@ Manners         +0.5 if there is a courtesy word; -0.25 for each filler word."""
 # ---- who writes and who compares ----------------------------------------------------------
 
 
-def demonstrations(world: World, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def demonstrations(
+    world: World, n: int, generator: torch.Generator, slip: float = 0.25
+) -> tuple[Tensor, Tensor]:
     """Responses by imperfect demonstrators to prompts drawn uniformly.
 
     They refuse 50 % of unsafe, 20 % of look-alike and 5 % of benign requests (30 % of these refusals
     are half a refusal), write each step as asked 75 % of the time, else any step at random, open with
-    'sure' 40 %, with a filler 30 %, add a filler after a step 15 %, and close with 'thanks' 30 %. One time
-    in four a slip puts any word anywhere, one time in sixteen two, and so on: so the policy that imitates
+    'sure' 40 %, with a filler 30 %, add a filler after a step 15 %, and close with 'thanks' 30 %. With
+    probability ``slip`` they put any word anywhere, with slip² two, and so on: so the policy that imitates
     them gives every response some probability, and comparisons of its responses reach everywhere. What is
     longer than ``max_length`` is cut off.
 
-    Returns prompt indices (n,) and token ids (n, max_length). Raises ValueError for n < 1.
+    Returns prompt indices (n,) and token ids (n, max_length). Raises ValueError for n < 1, slip outside [0, 1).
     """
     if n < 1:
         raise ValueError(f"n = {n}: expected at least one demonstration")
+    if not 0 <= slip < 1:
+        raise ValueError(f"slip = {slip}: expected a probability from 0 to below 1")
 
     def chance(p):
         return torch.rand((), generator=generator).item() < p
@@ -298,7 +302,7 @@ def demonstrations(world: World, n: int, generator: torch.Generator) -> tuple[Te
                     words.append(pick(world.filler))
         if chance(0.3):
             words.append("thanks")
-        while chance(0.25):
+        while chance(slip):
             words.insert(int(torch.randint(len(words) + 1, (), generator=generator)), pick(world.words))
         rows.append(world.encode(" ".join(words[: world.max_length])))
     return prompts, torch.stack(rows)

@@ -118,9 +118,9 @@ def test_a_claim_checked_again_replaces_the_first():
 
 def test_the_ledger_reads_as_text_and_as_a_table():
     check("5.1", "gap", 0.5, below=1, published="0.6 (Author 2024)")
-    assert repr(ledger()) == "§5.1  gap: = 0.5  (claimed < 1)"
+    assert repr(ledger()) == "✓ §5.1  gap: = 0.5  (claimed < 1)"
     table = ledger()._repr_html_()
-    assert "<td>5.1</td><td>gap</td><td>= 0.5</td><td>&lt; 1</td><td>0.6 (Author 2024)</td>" in table
+    assert "<td>5.1</td><td>gap</td><td>✓ = 0.5</td><td>&lt; 1</td><td>0.6 (Author 2024)</td>" in table
     assert table.count("<tr>") == table.count("</tr>") == 2
 
 
@@ -136,3 +136,17 @@ def test_tensors_and_numpy_numbers_are_numbers():
     check("5.1", "a tensor", torch.tensor(0.5), below=1)
     check("5.1", "a numpy number", np.float64(0.5), below=1)
     assert [claim.measured for claim in ledger().claims] == ["= 0.5", "= 0.5"]
+
+
+def test_a_recorded_miss_is_marked_in_both_tables(monkeypatch):
+    monkeypatch.setenv("LESSON_SEED", "7")
+    check("1.2", "too large", 2.0, below=1.0)
+    check("1.3", "small enough", 0.5, below=1.0)
+    assert repr(ledger()).splitlines()[0].startswith("✗ §1.2") and "✓ §1.3" in repr(ledger())
+    assert ledger()._repr_html_().count("✗") == 1
+
+
+@pytest.mark.parametrize("section", ["7a", "", "five", "5."])
+def test_a_section_is_a_number(section):
+    with pytest.raises(ValueError, match="expected a number such as '5' or '5.3'"):
+        check(section, "nowhere", 0.5, below=1.0)

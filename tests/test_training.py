@@ -13,7 +13,7 @@ from helpers.gpt import all_logps, new_gpt, sequence_logps, token_logps
 from helpers.losses import dpo_loss
 from helpers.policies import kl, optimum
 from helpers.training import WATCH_EVERY, Config, fit_table, train_dpo, train_sft
-from helpers.world import Annotator, PairBatch, ResponseSampler, demonstrations, draw_pairs
+from helpers.world import EXACT, Annotator, Pair, PairBatch, ResponseSampler, demonstrations, draw_pairs, encode_pairs
 
 
 def weights(policy) -> torch.Tensor:
@@ -175,14 +175,13 @@ def test_fit_table_finds_a_known_minimum_and_keeps_its_start():
 
 
 def test_fit_table_refuses_a_loss_that_is_nan():
-    with pytest.raises(ValueError, match="the loss became NaN"):
+    with pytest.raises(ValueError, match="the loss became nan"):
         fit_table(lambda table: (table * float("nan")).sum(), torch.tensor([1.0]))
 
 
-@pytest.mark.xfail(strict=True, reason="fit_table looks at the table only, not at the loss")
 @pytest.mark.parametrize("loss, start", [(lambda t: t.log().sum(), -1.0), (lambda t: t.sqrt().sum(), 1.0)])
 def test_fit_table_refuses_a_loss_that_becomes_nan_where_its_gradient_does_not(loss, start):
-    with pytest.raises(ValueError, match="the loss became NaN"):
+    with pytest.raises(ValueError, match="the loss became (nan|inf|-inf)"):
         fit_table(loss, torch.tensor([start]))
 
 
@@ -205,3 +204,26 @@ def test_dpo_refuses_a_beta_that_is_not_a_finite_number_above_zero(world, sft_gp
     with pytest.raises(ValueError, match=f"beta = {beta}"):
         train_dpo(policy, world, fresh_pairs(world, reference), reference, beta, Config(1, 4, 1e-3), 0)
     assert torch.equal(weights(policy), weights(sft_gpt))
+
+
+@pytest.mark.parametrize(
+    "prompts, responses, message",
+    [
+        (torch.empty(0, dtype=torch.long), torch.empty(0, 4, dtype=torch.long), "0 prompts, 0 responses"),
+        (torch.tensor([0, 1]), torch.tensor([[10, 10, 10, 10]]), "2 prompts, 1 responses"),
+        (torch.tensor([48]), torch.tensor([[10, 10, 10, 10]]), "prompt indices from 48 to 48: expected 0 to 47"),
+        (torch.tensor([0]), torch.tensor([[11, 10, 10, 10]]), "token 11 at"),
+    ],
+)
+def test_sft_refuses_demonstrations_that_do_not_fit(prompts, responses, message):
+    with pytest.raises(ValueError, match=message):
+        train_sft(new_gpt(EXACT, 0), EXACT, (prompts, responses), Config(1, 1, 1e-3), 0)
+
+
+def test_dpo_refuses_a_reference_of_another_shape_and_a_beta_that_is_no_price():
+    pairs = encode_pairs(EXACT, [Pair("fix lamp", "cut wait", "")])
+    table = torch.zeros(len(EXACT.prompts), EXACT.n_responses)
+    with pytest.raises(ValueError, match=r"ref_logps \(48, 7\): expected all responses"):
+        train_dpo(new_gpt(EXACT, 0), EXACT, pairs.draw, table[:, :7], 1.0, Config(1, 1, 1e-3), 0)
+    with pytest.raises(ValueError, match="beta = -1"):
+        train_dpo(new_gpt(EXACT, 0), EXACT, pairs.draw, table, -1, Config(1, 1, 1e-3), 0)

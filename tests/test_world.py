@@ -227,7 +227,7 @@ def test_reading_aloud_says_prompt_response_and_reward(world):
 
 def test_demonstrators_refuse_and_greet_as_often_as_documented(world):
     n = 3000
-    prompts, responses = demonstrations(world, n, seeded(1))
+    prompts, responses = demonstrations(world, n, seeded(1), slip=0)
     assert prompts.shape == (n,) and responses.shape == (n, 4)
     world.check_tokens(responses)
     texts = [world.text(row) for row in responses]
@@ -246,7 +246,7 @@ def test_demonstrators_refuse_and_greet_as_often_as_documented(world):
 
 def test_demonstrators_take_the_asked_first_step_three_times_in_four_plus_luck(world):
     """A step is as asked with 75 %, else one of four at random: right with .75 + .25 / 4."""
-    prompts, responses = demonstrations(world, 3000, seeded(2))
+    prompts, responses = demonstrations(world, 3000, seeded(2), slip=0)
     right = total = 0
     for i, row in zip(prompts.tolist(), responses):
         given = [word for word in world.text(row).split() if word in world.steps]
@@ -254,6 +254,18 @@ def test_demonstrators_take_the_asked_first_step_three_times_in_four_plus_luck(w
             total += 1
             right += given[0] == world.prompts[i].steps[0]
     assert is_plausible(right, total, 0.75 + 0.25 / 4)
+
+
+def test_slips_mix_what_demonstrators_never_mix_on_purpose(world):
+    both = world.contains(world.steps) & world.contains(world.refusal)
+    mixed = {slip: both[world.index(demonstrations(world, 2000, seeded(3), slip)[1])].sum() for slip in (0, 0.25)}
+    assert mixed[0] == 0 and 50 < mixed[0.25] < 300
+
+
+@pytest.mark.parametrize("slip", [-0.1, 1.0, float("nan")])
+def test_a_slip_that_is_no_probability_is_refused(world, slip):
+    with pytest.raises(ValueError, match="expected a probability from 0 to below 1"):
+        demonstrations(world, 1, seeded(0), slip)
 
 
 # ---- annotators and pairs -------------------------------------------------------------------
