@@ -66,6 +66,57 @@ def dpo_loss(
     return bradley_terry_loss(chosen_rewards, rejected_rewards, label)
 
 
+def _check_flip_rate(epsilon: float) -> None:
+    if not 0 <= epsilon < 0.5:
+        raise ValueError(f"epsilon = {epsilon}: expected a flip rate from 0 to below ½; at ½ an answer says nothing")
+
+
+def conservative_dpo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    beta: float,
+    label: Tensor | None = None,
+    *,
+    epsilon: float,
+) -> Tensor:
+    """DPO with smoothed labels: (1 − ε)·[−log σ(βh)] + ε·[−log σ(−βh)].
+
+    Its minimum is finite, but it is *not* a correction for flips: it aims at the preferences that labels turned round
+    at rate ε would show. epsilon in [0, ½), else ValueError; other arguments as in ``dpo_loss``; with soft labels the
+    mean over them. Source: Mitchell 2023, "A note on DPO with noisy preferences & relationship to IPO".
+    """
+    _check_flip_rate(epsilon)
+    label = torch.ones_like(chosen_logps) if label is None else label
+    four = chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps
+    return (1 - epsilon) * dpo_loss(*four, beta, label) + epsilon * dpo_loss(*four, beta, 1 - label)
+
+
+def robust_dpo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    beta: float,
+    label: Tensor | None = None,
+    *,
+    epsilon: float,
+) -> Tensor:
+    """DPO corrected for labels turned round at rate ε: ((1 − ε)·[−log σ(βh)] − ε·[−log σ(−βh)]) / (1 − 2ε).
+
+    Its mean over the flips is the loss on clean labels. Because −log σ(−u) = −log σ(u) + u, it equals the plain loss
+    minus βh·ε/(1 − 2ε): convex in h, and unbounded below on pairs that no flip contradicts, so stop early. epsilon in
+    [0, ½), else ValueError; other arguments as in ``dpo_loss``; with soft labels the mean over them.
+    Source: Ray Chowdhury, Kini & Natarajan 2024, arXiv:2403.00409.
+    """
+    _check_flip_rate(epsilon)
+    label = torch.ones_like(chosen_logps) if label is None else label
+    plain = dpo_loss(chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps, beta, label)
+    h = (chosen_logps - ref_chosen_logps.detach()) - (rejected_logps - ref_rejected_logps.detach())
+    return plain - epsilon / (1 - 2 * epsilon) * (beta * h * (2 * label - 1)).mean()
+
+
 def sft_loss(token_logps: Tensor, mask: Tensor) -> Tensor:
     """Mean negative log-likelihood per response token: token_logps (B, R), mask (B, R) true on scored tokens."""
     if token_logps.shape != mask.shape or token_logps.ndim != 2 or len(token_logps) == 0:

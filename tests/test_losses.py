@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import seeded
 from helpers.gpt import sequence_logps, token_logps
-from helpers.losses import bradley_terry_loss, dpo_loss, sft_loss
+from helpers.losses import bradley_terry_loss, conservative_dpo_loss, dpo_loss, robust_dpo_loss, sft_loss
 
 TRL = json.loads((Path(__file__).parent / "data" / "trl.json").read_text())
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6}
@@ -470,3 +470,147 @@ def test_sft_refuses_shapes_that_do_not_fit(logps, mask):
 def test_sft_refuses_a_mask_without_a_response_token():
     with pytest.raises(ValueError, match="mask has no response token"):
         sft_loss(torch.zeros(2, 3), torch.zeros(2, 3, dtype=torch.bool))
+
+
+# ---- losses for labels that are sometimes turned round --------------------------------------
+
+FLIP_RATES = [0.0, 0.1, 0.3, 0.49]
+rates = st.floats(0, 0.45)
+
+
+def plain_pair(h, beta):
+    return -log_sigmoid(beta * h)
+
+
+def noisy_cases():
+    return [(n, beta, epsilon) for n, beta in ((1, 1.0), (7, 0.3)) for epsilon in FLIP_RATES]
+
+
+@pytest.mark.parametrize("n, beta, epsilon", noisy_cases())
+def test_conservative_dpo_is_the_formula_in_value_and_gradient(n, beta, epsilon):
+    four = drawn(n, n + 200)
+    loss = conservative_dpo_loss(*four, beta, epsilon=epsilon)
+    loss.backward()
+    h = [(w - rw) - (l - rl) for w, l, rw, rl in zip(*(x.tolist() for x in four))]
+    same(loss, math.fsum((1 - epsilon) * plain_pair(d, beta) + epsilon * plain_pair(-d, beta) for d in h) / n, 1e-12)
+    same(four[0].grad, [beta * (sigmoid(beta * d) - (1 - epsilon)) / n for d in h], 1e-12)
+    same(four[1].grad, (-four[0].grad).tolist(), 1e-15)
+
+
+@pytest.mark.parametrize("n, beta, epsilon", noisy_cases())
+def test_robust_dpo_is_the_formula_in_value_and_gradient(n, beta, epsilon):
+    four = drawn(n, n + 300)
+    loss = robust_dpo_loss(*four, beta, epsilon=epsilon)
+    loss.backward()
+    h = [(w - rw) - (l - rl) for w, l, rw, rl in zip(*(x.tolist() for x in four))]
+    terms = ((1 - epsilon) * plain_pair(d, beta) - epsilon * plain_pair(-d, beta) for d in h)
+    same(loss, math.fsum(terms) / (1 - 2 * epsilon) / n, 1e-10)
+    aim = (1 - epsilon) / (1 - 2 * epsilon)  # above 1: an answer that survived the flips counts for more than one
+    same(four[0].grad, [beta * (sigmoid(beta * d) - aim) / n for d in h], 1e-10)
+    same(four[1].grad, (-four[0].grad).tolist(), 1e-15)
+
+
+@pytest.mark.parametrize("case", TRL["robust"], ids=lambda c: f"eps{c['epsilon']}-B{len(c['chosen_logps'])}")
+def test_robust_dpo_agrees_with_trl_in_value_and_gradient(case):
+    four = tensors(case, *SEQUENCES)
+    chosen, rejected = (x.requires_grad_() for x in four[:2])
+    loss = robust_dpo_loss(*four, case["beta"], epsilon=case["epsilon"])
+    loss.backward()
+    same(loss, case["loss"], 1e-12)
+    same(chosen.grad, case["chosen_grad"], 1e-12)
+    same(rejected.grad, case["rejected_grad"], 1e-12)
+
+
+@pytest.mark.parametrize("case", [c for c in TRL["soft"] if c["label"] > 0.5], ids=lambda c: f"eps{1 - c['label']:.2f}")
+def test_conservative_dpo_agrees_with_trl_in_value_and_gradient(case):
+    """TRL's 'aot' loss of one pair is the smoothed loss; its 'sigmoid' ignores label_smoothing."""
+    four = tensors(case, *SEQUENCES)
+    chosen, rejected = (x.requires_grad_() for x in four[:2])
+    loss = conservative_dpo_loss(*four, case["beta"], epsilon=1 - case["label"])
+    loss.backward()
+    same(loss, case["loss"], 1e-12)
+    same(chosen.grad, case["chosen_grad"], 1e-12)
+    same(rejected.grad, case["rejected_grad"], 1e-12)
+
+
+def over_flips(loss, batch, beta, epsilon):
+    """Mean of ``loss`` over every way to turn the pairs round, each with its probability."""
+    chosen, rejected, ref_chosen, ref_rejected, label = batch
+    n, total = len(chosen), 0.0
+    for flips in range(2**n):
+        turned = torch.tensor([bool(flips >> i & 1) for i in range(n)])
+        probability = epsilon ** int(turned.sum()) * (1 - epsilon) ** int((~turned).sum())
+        w, l = torch.where(turned, rejected, chosen), torch.where(turned, chosen, rejected)
+        rw, rl = torch.where(turned, ref_rejected, ref_chosen), torch.where(turned, ref_chosen, ref_rejected)
+        total = total + probability * loss(w, l, rw, rl, beta, label, epsilon=epsilon)
+    return total
+
+
+@given(batches(), betas, rates)
+def test_the_mean_of_robust_dpo_over_flips_is_the_clean_loss(batch, beta, epsilon):
+    *four, label = batch
+    torch.testing.assert_close(over_flips(robust_dpo_loss, batch, beta, epsilon), dpo_loss(*four, beta, label),
+                               rtol=1e-7, atol=1e-7)  # fmt: skip
+
+
+def test_the_mean_of_the_plain_and_of_the_conservative_loss_over_flips_is_not_the_clean_loss():
+    """Label smoothing is no correction: on flipped labels it is further from the clean loss than the plain loss."""
+    batch = torch.tensor([[3.0, 1.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    *four, label = batch
+    clean = dpo_loss(*four, 1.0, label).item()
+    plain = over_flips(lambda *a, epsilon: dpo_loss(*a), batch, 1.0, 0.3).item()
+    smoothed = over_flips(conservative_dpo_loss, batch, 1.0, 0.3).item()
+    assert clean + 0.3 < plain and plain + 0.2 < smoothed
+
+
+@given(batches(), betas)
+def test_without_flips_both_losses_are_dpo(batch, beta):
+    *four, label = batch
+    for loss in (conservative_dpo_loss, robust_dpo_loss):
+        close(loss(*four, beta, label, epsilon=0.0), dpo_loss(*four, beta, label))
+        close(loss(*four, beta, epsilon=0.0), dpo_loss(*four, beta))
+
+
+@given(batches(), betas, rates)
+def test_a_soft_label_is_the_mean_of_both_answers(batch, beta, epsilon):
+    w, l, rw, rl, label = (row[:1] for row in batch)
+    for loss in (conservative_dpo_loss, robust_dpo_loss):
+        both = label * loss(w, l, rw, rl, beta, epsilon=epsilon) + (1 - label) * loss(l, w, rl, rw, beta, epsilon=epsilon)
+        torch.testing.assert_close(loss(w, l, rw, rl, beta, label, epsilon=epsilon), both[0], rtol=1e-7, atol=1e-7)
+
+
+def test_robust_dpo_is_unbounded_below_and_conservative_dpo_is_not():
+    far, zero = torch.tensor([1e4], dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    assert robust_dpo_loss(far, zero, zero, zero, 1.0, epsilon=0.25).item() == pytest.approx(-5000)
+    assert conservative_dpo_loss(far, zero, zero, zero, 1.0, epsilon=0.25).item() == pytest.approx(2500)
+
+
+@pytest.mark.parametrize("loss", [conservative_dpo_loss, robust_dpo_loss])
+def test_no_gradient_flows_into_the_reference_of_a_noisy_loss_and_nothing_is_changed(loss):
+    four = [x.detach().requires_grad_() for x in drawn(4, 7)]
+    before = [x.detach().clone() for x in four]
+    loss(*four, 0.5, epsilon=0.2).backward()
+    assert four[0].grad.abs().min() > 0 and four[1].grad.abs().min() > 0
+    assert four[2].grad is None and four[3].grad is None
+    assert all(torch.equal(a, b) for a, b in zip(before, four))
+
+
+@pytest.mark.parametrize("loss", [conservative_dpo_loss, robust_dpo_loss])
+@pytest.mark.parametrize("bad", [-0.1, 0.5, 0.7, 1.0, float("nan"), float("inf")])
+def test_a_flip_rate_outside_zero_to_below_one_half_is_refused(loss, bad):
+    with pytest.raises(ValueError, match=rf"epsilon = {bad}: expected a flip rate from 0 to below ½"):
+        loss(*drawn(2, 1), 1.0, epsilon=bad)
+
+
+@pytest.mark.parametrize("loss", [conservative_dpo_loss, robust_dpo_loss])
+def test_noisy_losses_refuse_what_dpo_refuses(loss):
+    with pytest.raises(ValueError, match="expected a finite number above 0"):
+        loss(*drawn(2, 1), 0.0, epsilon=0.1)
+    with pytest.raises(ValueError, match=r"^chosen_logps\[1\] is nan"):
+        loss(torch.tensor([0.0, float("nan")]), *[torch.zeros(2)] * 3, 1.0, epsilon=0.1)
+    with pytest.raises(ValueError, match="expected one-dimensional"):
+        loss(*[torch.zeros(0)] * 4, 1.0, epsilon=0.1)
+    with pytest.raises(ValueError, match="expected probabilities from 0 to 1"):
+        loss(*[torch.zeros(2)] * 4, 1.0, torch.tensor([0.5, 1.01]), epsilon=0.1)
+    with pytest.raises(ValueError, match=r"label \(3,\)"):
+        loss(*[torch.zeros(2)] * 4, 1.0, torch.ones(3), epsilon=0.1)

@@ -7,7 +7,7 @@ TRL's losses are methods of its trainers, so the real methods run here on traine
 - ``tokens``: the same behind TRL's collator and its own LM head (shift, mask, log-softmax), fed with recorded logits;
 - ``rewards``: RewardTrainer.compute_loss, fed with recorded rewards.
 TRL has no soft labels. Its 'aot' loss on a batch of one pair is −(1 − ε) log σ(βh) − ε log σ(−βh), which is DPO with
-the label 1 − ε: that gives ``soft``.
+the label 1 − ε: that gives ``soft``. Its 'robust' loss is the one corrected for flips.
 """
 
 from __future__ import annotations
@@ -121,6 +121,15 @@ def all_soft(generator: torch.Generator) -> list[dict]:
         for beta in (0.1, 1.0):
             pair = -8 + numbers(generator, (4, 1), 3.0, "float64")
             cases.append({**sequences_case(*pair.unbind(), beta, "aot", 1 - label), "label": label})
+    return cases
+
+
+def all_robust(generator: torch.Generator) -> list[dict]:
+    cases = []
+    for epsilon in (0.0, 0.1, 0.3, 0.45):
+        for n, beta in ((1, 1.0), (5, 0.1)):
+            four = -8 + numbers(generator, (4, n), 3.0, "float64")
+            cases.append({**sequences_case(*four.unbind(), beta, "robust", epsilon), "epsilon": epsilon})
     return cases
 
 
@@ -256,6 +265,7 @@ def main() -> None:
             for n, scale in ((1, 1.0), (6, 3.0), (20, 30.0))
             for dtype in ("float64", "float32")
         ],
+        "robust": all_robust(generator),
     }
     TARGET.write_text(json.dumps(frozen).replace('}, {"', '},\n{"') + "\n")
     print(f"wrote {TARGET} ({TARGET.stat().st_size / 1024:.0f} kB) from TRL {trl.__version__}")
