@@ -14,14 +14,14 @@ from IPython.display import Image, Markdown, display
 from matplotlib.figure import Figure
 from torch import Tensor
 
-# Okabe & Ito's palette, told apart by readers with any common colour blindness
+# After Okabe & Ito, shifted until readers with any common colour blindness tell all seven apart (tests/test_figures.py)
 COLOURS = {
-    "reference": "#7A7A7A",
+    "reference": "#6A6A6A",
     "policy": "#0072B2",
     "optimum": "#000000",
-    "chosen": "#009E73",
-    "rejected": "#D55E00",
-    "gold": "#B07C00",
+    "chosen": "#1FA06F",
+    "rejected": "#B84A00",
+    "gold": "#C28500",
     "harmful": "#CC79A7",
 }
 STYLE = {
