@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import partial
 
 import pytest
 import torch
 
 from conftest import seeded
 from helpers.gpt import all_logps, new_gpt, sequence_logps, token_logps
-from helpers.losses import dpo_loss
+from helpers.losses import dpo_loss, robust_dpo_loss
 from helpers.policies import kl, optimum
 from helpers.training import WATCH_EVERY, Config, fit_table, train_dpo, train_sft
 from helpers.world import EXACT, Annotator, Pair, PairBatch, ResponseSampler, demonstrations, draw_pairs, encode_pairs
@@ -160,6 +161,39 @@ def test_dpo_records_every_step_and_watches_at_intervals(world, sft_gpt, referen
         assert history[name].shape == (steps,)
     assert history["watched"].tolist() == [0, WATCH_EVERY, 2 * WATCH_EVERY]
     assert history["two"].tolist() == [2.0] * 3
+
+
+def test_dpo_watches_as_often_as_it_is_told(world, sft_gpt, reference):
+    history = train_dpo(
+        copy.deepcopy(sft_gpt), world, lambda n, generator: fixed_batch(), reference, 0.5, Config(5, 4, 1e-3), 0,
+        watch=lambda: {"two": 2.0}, watch_every=2,
+    )  # fmt: skip
+    assert history["watched"].tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("bad", [0, -3])
+def test_dpo_refuses_to_watch_every_zero_steps(world, sft_gpt, reference, bad):
+    with pytest.raises(ValueError, match=f"watch_every = {bad}: expected a number of steps ≥ 1"):
+        train_dpo(
+            copy.deepcopy(sft_gpt), world, lambda n, generator: fixed_batch(), reference, 0.5, Config(1, 4, 1e-3), 0,
+            watch_every=bad,
+        )  # fmt: skip
+
+
+def test_dpo_minimises_the_objective_it_is_given(world, sft_gpt, reference):
+    """Both see the same first batch, so their first losses differ by the tilt −βh·ε/(1 − 2ε) alone."""
+    other, batch, epsilon = torch.full_like(reference, -math.log(world.n_responses)), fixed_batch(), 0.3
+    first, weights_after = {}, {}
+    for name, objective in (("plain", dpo_loss), ("robust", partial(robust_dpo_loss, epsilon=epsilon))):
+        policy = copy.deepcopy(sft_gpt)
+        history = train_dpo(
+            policy, world, lambda n, generator: batch, other, 0.5, Config(2, 4, 1e-3), 0, objective=objective
+        )
+        first[name], weights_after[name] = history["loss"][0], weights(policy)
+    h = reference[batch.prompts, batch.chosen] - reference[batch.prompts, batch.rejected]
+    tilt = (0.5 * h * (2 * batch.label - 1)).mean().item() * epsilon / (1 - 2 * epsilon)
+    assert first["robust"] == pytest.approx(first["plain"] - tilt, abs=1e-5) and abs(tilt) > 0.1
+    assert not torch.equal(weights_after["plain"], weights_after["robust"])
 
 
 # ---- tables ---------------------------------------------------------------------------------

@@ -284,6 +284,40 @@ def test_a_flip_turns_the_answer_round(flip):
     torch.testing.assert_close(flipped, p + flip * (1 - 2 * p))
 
 
+@pytest.mark.parametrize("skill, length_bias, flip", [(0.5, 0.0, 0.0), (1.0, 0.4, 0.0), (2.0, -0.4, 0.1), (0.0, 3.0, 0.2)])
+def test_skill_scales_and_length_bias_shifts_what_the_annotator_sees(skill, length_bias, flip):
+    first, second, extra = [0.0, 1.0, 2.0], [0.0, 0.0, 2.5], [3, -2, 0]
+    annotator = Annotator(skill=skill, length_bias=length_bias, flip=flip)
+    found = annotator.probability(torch.tensor(first), torch.tensor(second), torch.tensor(extra))
+    clear = [1 / (1 + math.exp(-skill * (a - b + length_bias * w))) for a, b, w in zip(first, second, extra)]
+    torch.testing.assert_close(found, torch.tensor([p * (1 - flip) + (1 - p) * flip for p in clear]))
+
+
+def test_an_annotator_without_skill_is_a_coin():
+    assert Annotator(skill=0.0, length_bias=5.0).probability(torch.tensor(9.0), torch.tensor(0.0), 4).item() == 0.5
+
+
+def test_lengths_are_the_numbers_of_words(world):
+    assert world.lengths.tolist() == [len(world.text(i).split()) for i in range(world.n_responses)]
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_drawn_pairs_show_the_length_bias_of_their_annotator(world, hard):
+    annotator = Annotator(skill=0.7, length_bias=0.6)
+    pairs = draw_pairs(world, ResponseSampler(UNIFORM), annotator, 30_000, seeded(13), hard=hard)
+    gap = world.gold[pairs.prompts, pairs.chosen] - world.gold[pairs.prompts, pairs.rejected]
+    extra = torch.tensor([len(world.text(w).split()) - len(world.text(l).split())
+                          for w, l in zip(pairs.chosen.tolist(), pairs.rejected.tolist())])  # fmt: skip
+    p = torch.sigmoid(0.7 * (gap + 0.6 * extra))
+    if not hard:
+        torch.testing.assert_close(pairs.label, p)
+        return
+    for seen, fits in ((p, True), (torch.sigmoid(gap), False)):  # the annotator itself; an honest one
+        decided = (seen - 0.5).abs() > 1e-9
+        won, odds = (seen[decided] > 0.5).sum(), torch.maximum(seen, 1 - seen)[decided]
+        assert (abs(won - odds.sum()) < 5 * (odds * (1 - odds)).sum().sqrt()) == fits
+
+
 @pytest.mark.parametrize("flip", [0.0, 0.3])
 def test_hard_labels_come_as_often_as_the_annotator_prefers(world, flip):
     annotator = Annotator(flip=flip)
@@ -429,6 +463,18 @@ def test_fewer_than_one_draw_is_refused(world, n):
 def test_a_flip_that_is_no_probability_is_refused(flip):
     with pytest.raises(ValueError, match=f"flip = {flip}: expected a probability from 0 to 1"):
         Annotator(flip=flip)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -0.1])
+def test_a_skill_that_is_not_a_finite_number_from_zero_is_refused(bad):
+    with pytest.raises(ValueError, match=f"skill = {bad}: expected a finite number ≥ 0"):
+        Annotator(skill=bad)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_length_bias_that_is_not_finite_is_refused(bad):
+    with pytest.raises(ValueError, match=f"length_bias = {bad}: expected a finite number"):
+        Annotator(length_bias=bad)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), 0.0, math.log(2), float("inf")])
