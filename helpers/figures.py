@@ -206,6 +206,101 @@ def plot_displacement(runs: dict, title: str) -> Figure:
         ax.set(xlabel="step")
         ax.set_title(what, fontweight="normal", fontsize=11)
     axes[2].set(ylim=(0, 1))
-    axes[2].legend(loc="center right")
+    axes[2].legend(loc="upper right", fontsize=10)
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@_styled
+def plot_two_roads(panels: dict[str, dict[str, list[float]]], steps: list[int], title: str) -> Figure:
+    """A fitted reward during training on two roads to a policy: panels (data sets) → road → value at each of ``steps``."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(10, 3.6), sharey=True)
+    looks = {"reward model": ("gold", "-"), "DPO": ("policy", "--")}
+    for ax, (where, roads) in zip(axes, panels.items()):
+        for road, values in roads.items():
+            colour, line = looks[road]
+            ax.plot(steps, values, color=COLOURS[colour], ls=line, lw=2.5, label=road)
+        ax.set(xscale="log", xlabel="step of gradient descent")
+        ax.set_title(where, fontweight="normal", fontsize=11)
+    axes[0].set_ylabel("fitted reward of the first reply")
+    axes[0].legend(loc="upper left")
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@_styled
+def plot_gold_by_slice(policies: dict[str, dict[str, float]], title: str) -> Figure:
+    """Grouped bars: expected gold reward in each slice under several policies, the reference first and grey.
+
+    A policy whose name begins with π* is drawn black, one with 'coin' in its name as harmful, others blue.
+    """
+    figure, axes = plt.subplots(figsize=(8.5, 3.8))
+    place, height = np.arange(len(next(iter(policies.values())))), 0.8 / len(policies)
+    for k, (name, gold) in enumerate(policies.items()):
+        role = "reference" if k == 0 else "optimum" if name.startswith("π*") else "harmful" if "coin" in name else "policy"
+        where = place + (k - (len(policies) - 1) / 2) * height
+        bars = axes.barh(where, list(gold.values()), height, color=COLOURS[role], edgecolor="white")
+        axes.bar_label(bars, [name] * len(gold), padding=4, fontsize=9, color=COLOURS[role])
+    axes.set(title=title, xlabel="expected gold reward (exact)", yticks=place, yticklabels=list(gold))
+    axes.margins(x=0.25)
+    axes.axvline(0, color=COLOURS["optimum"], lw=1)
+    axes.invert_yaxis()
+    return figure
+
+
+@_styled
+def plot_fitted_rewards(panels: dict[str, dict[str, tuple[Tensor, Tensor, str]]], title: str) -> Figure:
+    """Fitted against true reward of a few replies, with the line of slope 1.
+
+    panels: heading → name → (true, fitted, role), rewards (N,) with equal means; role is a key of ``COLOURS``.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(10, 4), sharey=True)
+    for ax, (heading, fits) in zip(axes, panels.items()):
+        for (name, (true, fitted, role)), marker in zip(fits.items(), "osv^"):
+            order = true.argsort()
+            ax.plot(true[order], fitted[order], color=COLOURS[role], marker=marker, ms=6, lw=1.5, label=name)
+        ends = np.array([true.min(), true.max()])
+        ax.plot(ends, ends, color=COLOURS["optimum"], lw=1, ls=":")
+        ax.set(xlabel="true reward r*")
+        ax.set_title(heading, fontweight="normal", fontsize=11)
+        ax.legend(loc="upper left", fontsize=9.5)
+    axes[0].set_ylabel("fitted reward, unlimited answers")
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@_styled
+def plot_error_against_pairs(counts: list[int], errors: dict[str, tuple[list[float], str, str]], title: str) -> Figure:
+    """Error of an estimate against the number of pairs, both logarithmic: name → (errors, role, line style)."""
+    figure, axes = plt.subplots(figsize=(8.5, 4))
+    for name, (values, role, line) in errors.items():
+        axes.plot(counts, values, color=COLOURS[role], ls=line, marker="o", ms=4, lw=2, label=name)
+    axes.set(title=title, xscale="log", yscale="log", xlabel="pairs (one answer each)",
+             ylabel="root mean square error of P(first preferred)")
+    _legend_right(axes)
+    return figure
+
+
+@_styled
+def plot_label_noise(rates: list[float], runs: dict[str, dict[str, list[float]]], lines: dict, title: str) -> Figure:
+    """Two quantities of trained policies against the rate of flipped labels, plain and corrected loss.
+
+    runs: 'plain' and 'corrected' → quantity → value at each of ``rates``; lines: quantity → label → level.
+    """
+    figure, axes = plt.subplots(1, len(lines), figsize=(10, 3.6))
+    looks = {"plain": ("rejected", "v", "-"), "corrected": ("policy", "o", "--")}
+    for ax, (quantity, levels) in zip(axes, lines.items()):
+        for label, level in levels.items():
+            ax.axhline(level, color=COLOURS["reference" if "ref" in label else "optimum"], lw=1)
+            ax.annotate(label, (1, level), xycoords=("axes fraction", "data"), xytext=(0, 3),
+                        textcoords="offset points", ha="right", fontsize=10)
+        for name, values in runs.items():
+            colour, marker, line = looks[name]
+            ax.plot([100 * rate for rate in rates], values[quantity], color=COLOURS[colour], marker=marker, ms=8,
+                    ls=line, lw=2, label=f"{name} loss")
+        ax.set(xlabel="labels flipped, %", xticks=[100 * rate for rate in rates])
+        ax.margins(y=0.15)
+        ax.set_title(quantity, fontweight="normal", fontsize=11)
+    axes[-1].legend(loc="upper left")
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
