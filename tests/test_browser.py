@@ -71,7 +71,7 @@ def browser(tmp_path_factory):
     window.quit()
 
 
-def wait_for(browser, script, seconds=60):
+def wait_for(browser, script, seconds=180):
     """Wait until a script returns something true, and return that."""
     deadline = time.time() + seconds
     while time.time() < deadline:
@@ -83,22 +83,26 @@ def wait_for(browser, script, seconds=60):
 
 
 def scroll_through(browser, look):
-    """Scroll the notebook from top to bottom, as a reader would, calling ``look`` at every stop."""
-    pane = "document.querySelector('.jp-WindowedPanel-outer')"
-    browser.execute_script(f"{pane}.scrollTop = 0")
-    for _ in range(200):
-        time.sleep(0.3)
+    """Scroll the notebook from top to bottom, as a reader would, calling ``look`` at every stop.
+
+    JupyterLab lays cells out as they come into view: the bottom is reached when three tries in a row do not move.
+    """
+    pane = "document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
+    wait_for(browser, f"return {pane} && {pane}.scrollHeight > 5000")
+    stuck = 0
+    while stuck < 3:
+        time.sleep(0.4)
         look()
         moved = browser.execute_script(
             f"const p = {pane}; const before = p.scrollTop; p.scrollTop += 1200; return p.scrollTop > before"
         )
-        if not moved:
-            return
+        stuck = 0 if moved else stuck + 1
+        time.sleep(2.0 * stuck)
 
 
 def test_the_lesson_opens_with_figures_and_mathematics(lab, browser):
     BUILD.mkdir(exist_ok=True)
-    browser.get(f"{lab}/tree/theory.ipynb")
+    browser.get(f"{lab}/tree/theory.ipynb?reset")
     wait_for(browser, "return document.querySelector('.jp-Notebook .jp-MarkdownOutput h1')")
     browser.save_screenshot(str(BUILD / "browser_theory.png"))
     figures, formulas, errors = set(), 0, set()
