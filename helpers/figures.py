@@ -213,7 +213,7 @@ def plot_displacement(runs: dict, title: str) -> Figure:
 
 @_styled
 def plot_two_roads(panels: dict[str, dict[str, list[float]]], steps: list[int], title: str) -> Figure:
-    """A fitted reward during training on two roads to a policy: panels (data sets) → road → value at each of ``steps``."""
+    """A fitted reward during training on two roads to a policy: data set → road → value at each of ``steps``."""
     figure, axes = plt.subplots(1, len(panels), figsize=(10, 3.6), sharey=True)
     looks = {"reward model": ("gold", "-"), "DPO": ("policy", "--")}
     for ax, (where, roads) in zip(axes, panels.items()):
@@ -237,10 +237,21 @@ def plot_gold_by_slice(policies: dict[str, dict[str, float]], title: str) -> Fig
     figure, axes = plt.subplots(figsize=(8.5, 3.8))
     place, height = np.arange(len(next(iter(policies.values())))), 0.8 / len(policies)
     for k, (name, gold) in enumerate(policies.items()):
-        role = "reference" if k == 0 else "optimum" if name.startswith("π*") else "harmful" if "coin" in name else "policy"
+        role = (
+            "reference" if k == 0 else "optimum" if name.startswith("π*") else "harmful" if "coin" in name else "policy"
+        )
         where = place + (k - (len(policies) - 1) / 2) * height
-        bars = axes.barh(where, list(gold.values()), height, color=COLOURS[role], edgecolor="white")
-        axes.bar_label(bars, [name] * len(gold), padding=4, fontsize=9, color=COLOURS[role])
+        axes.barh(where, list(gold.values()), height, color=COLOURS[role], edgecolor="white")
+        for y, value in zip(where, gold.values()):
+            axes.annotate(
+                name,
+                (max(value, 0), y),
+                xytext=(4, 0),
+                textcoords="offset points",
+                fontsize=9,
+                va="center",
+                color=COLOURS[role],
+            )
     axes.set(title=title, xlabel="expected gold reward (exact)", yticks=place, yticklabels=list(gold))
     axes.margins(x=0.25)
     axes.axvline(0, color=COLOURS["optimum"], lw=1)
@@ -275,8 +286,13 @@ def plot_error_against_pairs(counts: list[int], errors: dict[str, tuple[list[flo
     figure, axes = plt.subplots(figsize=(8.5, 4))
     for name, (values, role, line) in errors.items():
         axes.plot(counts, values, color=COLOURS[role], ls=line, marker="o", ms=4, lw=2, label=name)
-    axes.set(title=title, xscale="log", yscale="log", xlabel="pairs (one answer each)",
-             ylabel="root mean square error of P(first preferred)")
+    axes.set(
+        title=title,
+        xscale="log",
+        yscale="log",
+        xlabel="pairs (one answer each)",
+        ylabel="root mean square error of P(first preferred)",
+    )
     _legend_right(axes)
     return figure
 
@@ -292,15 +308,30 @@ def plot_label_noise(rates: list[float], runs: dict[str, dict[str, list[float]]]
     for ax, (quantity, levels) in zip(axes, lines.items()):
         for label, level in levels.items():
             ax.axhline(level, color=COLOURS["reference" if "ref" in label else "optimum"], lw=1)
-            ax.annotate(label, (1, level), xycoords=("axes fraction", "data"), xytext=(0, 3),
-                        textcoords="offset points", ha="right", fontsize=10)
+            ax.annotate(
+                label,
+                (0.5, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=10,
+            )
         for name, values in runs.items():
             colour, marker, line = looks[name]
-            ax.plot([100 * rate for rate in rates], values[quantity], color=COLOURS[colour], marker=marker, ms=8,
-                    ls=line, lw=2, label=f"{name} loss")
+            ax.plot(
+                [100 * rate for rate in rates],
+                values[quantity],
+                color=COLOURS[colour],
+                marker=marker,
+                ms=8,
+                ls=line,
+                lw=2,
+                label=f"{name} loss",
+            )
         ax.set(xlabel="labels flipped, %", xticks=[100 * rate for rate in rates])
         ax.margins(y=0.15)
         ax.set_title(quantity, fontweight="normal", fontsize=11)
-    axes[-1].legend(loc="upper left")
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 0.1))
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure

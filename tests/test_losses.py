@@ -575,7 +575,9 @@ def test_without_flips_both_losses_are_dpo(batch, beta):
 def test_a_soft_label_is_the_mean_of_both_answers(batch, beta, epsilon):
     w, l, rw, rl, label = (row[:1] for row in batch)
     for loss in (conservative_dpo_loss, robust_dpo_loss):
-        both = label * loss(w, l, rw, rl, beta, epsilon=epsilon) + (1 - label) * loss(l, w, rl, rw, beta, epsilon=epsilon)
+        both = label * loss(w, l, rw, rl, beta, epsilon=epsilon) + (1 - label) * loss(
+            l, w, rl, rw, beta, epsilon=epsilon
+        )
         torch.testing.assert_close(loss(w, l, rw, rl, beta, label, epsilon=epsilon), both[0], rtol=1e-7, atol=1e-7)
 
 

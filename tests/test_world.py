@@ -284,7 +284,9 @@ def test_a_flip_turns_the_answer_round(flip):
     torch.testing.assert_close(flipped, p + flip * (1 - 2 * p))
 
 
-@pytest.mark.parametrize("skill, length_bias, flip", [(0.5, 0.0, 0.0), (1.0, 0.4, 0.0), (2.0, -0.4, 0.1), (0.0, 3.0, 0.2)])
+@pytest.mark.parametrize(
+    "skill, length_bias, flip", [(0.5, 0.0, 0.0), (1.0, 0.4, 0.0), (2.0, -0.4, 0.1), (0.0, 3.0, 0.2)]
+)
 def test_skill_scales_and_length_bias_shifts_what_the_annotator_sees(skill, length_bias, flip):
     first, second, extra = [0.0, 1.0, 2.0], [0.0, 0.0, 2.5], [3, -2, 0]
     annotator = Annotator(skill=skill, length_bias=length_bias, flip=flip)
