@@ -335,3 +335,73 @@ def plot_label_noise(rates: list[float], runs: dict[str, dict[str, list[float]]]
     axes[0].legend(loc="lower left", bbox_to_anchor=(0, 0.1))
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
+
+
+@_styled
+def plot_generators(generators: list[float], after: dict[str, list[float]], start: float, title: str) -> Figure:
+    """Gold reward after training on a generator's pairs, against the generator's own: name → value per generator.
+
+    Names that begin with 'imitation' are drawn as chosen, others as policy; start: the policy before training.
+    """
+    figure, axes = plt.subplots(figsize=(8.5, 4.2))
+    axes.plot(generators, generators, color=COLOURS["rejected"], lw=1.5, ls=":", label="the generator itself")
+    axes.axhline(start, color=COLOURS["reference"], lw=1.5, label="policy before training, π_ref")
+    for name, values in after.items():
+        colour, marker = ("chosen", "^") if name.startswith("imitation") else ("policy", "o")
+        axes.plot(generators, values, color=COLOURS[colour], marker=marker, ms=7, lw=2, label=name)
+    axes.set(title=title, xlabel="expected gold reward of the generator", ylabel="expected gold reward")
+    _legend_right(axes)
+    return figure
+
+
+def _curves(axes, x, curves: dict[str, tuple[list[float], str, str]]) -> None:
+    for name, (values, role, line) in curves.items():
+        axes.plot(x, values, color=COLOURS[role], ls=line, lw=2.2, marker="o", ms=4, label=name)
+    axes.set(xscale="log")
+    _legend_right(axes)
+
+
+@_styled
+def plot_best_of_n(
+    draws: list[int], curves: dict[str, tuple[list[float], str, str]], ylabel: str, title: str
+) -> Figure:
+    """A quantity of best-of-n against n: name → (value for each n, role in ``COLOURS``, line style)."""
+    figure, axes = plt.subplots(figsize=(8.5, 3.8))
+    _curves(axes, draws, curves)
+    axes.set(title=title, xlabel="n, draws of which the best is kept", ylabel=ylabel, xticks=draws[::2],
+             xticklabels=[f"{n:,}" for n in draws[::2]])
+    axes.minorticks_off()
+    return figure
+
+
+@_styled
+def plot_selection(fractions: list[float], curves: dict[str, tuple[list[float], str, str]], title: str) -> Figure:
+    """Gold reward of the part that a score keeps, against that part: name → (value for each, role, line style)."""
+    figure, axes = plt.subplots(figsize=(8.5, 3.8))
+    _curves(axes, fractions, curves)
+    axes.set(title=title, xlabel="best-scoring part of the reference that is kept", ylabel="expected gold reward",
+             xticks=fractions, xticklabels=[f"{100 * part:g} %" for part in fractions])
+    axes.minorticks_off()
+    axes.invert_xaxis()
+    return figure
+
+
+@_styled
+def plot_frontier(curve: tuple, points: dict[str, list[tuple[float, float, str]]], title: str, cloud=None) -> Figure:
+    """Reward against KL: the frontier as a curve (KL, reward), policies as markers name → [(KL, reward, label), …].
+
+    cloud: (name, KL, reward) of many further policies or estimates, as small grey dots.
+    """
+    figure, axes = plt.subplots(figsize=(8.5, 4.6))
+    if cloud is not None:
+        axes.scatter(*cloud[1:], s=6, color=COLOURS["reference"], alpha=0.35, linewidths=0, label=cloud[0])
+    axes.plot(*curve, color=COLOURS["optimum"], lw=1.5, label="frontier: optima for every β")
+    roles = ("optimum", "policy", "chosen", "rejected", "gold", "harmful")
+    for (name, places), role, marker in zip(points.items(), roles, "os^vDX"):
+        kls, rewards, labels = zip(*places)
+        axes.plot(kls, rewards, color=COLOURS[role], ls="none", marker=marker, ms=8, mec="white", label=name)
+        for label, x, y in zip(labels, kls, rewards):
+            axes.annotate(label, (x, y), xytext=(6, -13), textcoords="offset points", fontsize=10, color=COLOURS[role])
+    axes.set(title=title, xlabel="KL(π‖π_ref), nats", ylabel="expected gold reward")
+    axes.legend(loc="lower right", fontsize=10)
+    return figure
