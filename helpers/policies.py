@@ -89,8 +89,8 @@ def by_reward(ref_logps: Tensor, rewards: Tensor) -> tuple[Tensor, Tensor, Tenso
     """A policy seen through the reward alone: how much mass it has at each value that the rewards take.
 
     Returns the V different values in ascending order, (V,), the log mass at each, (..., V), and for every response the
-    place of its value, (..., N). The optimum re-weights all responses of one reward alike, so frontier, KL and reward of
-    the optimum are those of this shorter table.
+    place of its value, (..., N). The optimum re-weights all responses of one reward alike, so its KL and its reward are
+    those of this shorter table.
     """
     _check_policy("ref_logps", ref_logps)
     _check_values(ref_logps, "rewards", rewards)
@@ -100,7 +100,7 @@ def by_reward(ref_logps: Tensor, rewards: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def _tie_groups(ref_logps: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """log p normalised, the mass of each response's group of equal scores, and the mass of lower scores; all (..., N)."""
+    """log p normalised, mass of each response's group of equal scores, mass of lower scores; all (..., N)."""
     _check_policy("ref_logps", ref_logps)
     _check_values(ref_logps, "scores", scores)
     logps = ref_logps.double().log_softmax(-1)
