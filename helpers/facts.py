@@ -14,6 +14,7 @@ from pathlib import Path
 CHECKED = {
     "paper": "checked in the paper",
     "repository": "checked in the official repository",
+    "computed": "computed from the published data",
     "quoted": "quoted from notes on the paper, not checked in it",
 }
 

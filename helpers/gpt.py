@@ -6,6 +6,7 @@ train in seconds. It reads prompt and response tokens, and its head emits respon
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -43,14 +44,18 @@ class Block(nn.Module):
             nn.Linear(config.width, 4 * config.width), nn.ReLU(), nn.Linear(4 * config.width, config.width)
         )
 
-    def forward(self, x: Tensor, past: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(
+        self, x: Tensor, past: tuple[Tensor, Tensor] | None, siblings: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         B, T, D = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
         if past is not None:  # (B, heads, T, head size): earlier positions come first
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         scores = q @ k.transpose(-1, -2) / (D // self.heads) ** 0.5  # (B, heads, T, T_past + T)
-        future = torch.ones(T, k.shape[2], dtype=torch.bool).triu(k.shape[2] - T + 1)
-        mixed = scores.masked_fill(future, float("-inf")).softmax(-1) @ v
+        hidden = torch.ones(T, k.shape[2], dtype=torch.bool).triu(k.shape[2] - T + 1)  # the future
+        if siblings:
+            hidden[:, k.shape[2] - T :] = ~torch.eye(T, dtype=torch.bool)  # the other siblings
+        mixed = scores.masked_fill(hidden, float("-inf")).softmax(-1) @ v
         x = x + self.out(mixed.transpose(1, 2).reshape(B, T, D))
         return x + self.feed(self.norm2(x)), (k, v)
 
@@ -76,18 +81,20 @@ class TinyGPT(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         return self.step(tokens, None)[0]
 
-    def step(self, tokens: Tensor, cache: Cache | None) -> tuple[Tensor, Cache]:
+    def step(self, tokens: Tensor, cache: Cache | None, siblings: bool = False) -> tuple[Tensor, Cache]:
         """Logits of ``tokens`` (B, T) that follow what ``cache`` holds, and the grown cache.
 
+        With ``siblings`` the T tokens are T alternatives for *one* position, none of which sees another.
         Raises ValueError for more positions than ``context``.
         """
         start = 0 if cache is None else cache[0][0].shape[2]
-        if start + tokens.shape[1] > self.config.context:
-            raise ValueError(f"{start + tokens.shape[1]} positions: expected at most {self.config.context}")
-        x = self.token(tokens) + self.position(torch.arange(start, start + tokens.shape[1]))
+        positions = torch.full((tokens.shape[1],), start) if siblings else torch.arange(start, start + tokens.shape[1])
+        if positions[-1] >= self.config.context:
+            raise ValueError(f"{int(positions[-1]) + 1} positions: expected at most {self.config.context}")
+        x = self.token(tokens) + self.position(positions)
         grown = []
         for i, block in enumerate(self.blocks):
-            x, kv = block(x, None if cache is None else cache[i])
+            x, kv = block(x, None if cache is None else cache[i], siblings)
             grown.append(kv)
         return self.head(self.norm(x)), grown
 
@@ -162,6 +169,65 @@ def _walk(policy: TinyGPT, world: World, prompts: Tensor) -> Tensor:
             cache = [(k.repeat_interleave(words, 0), v.repeat_interleave(words, 0)) for k, v in cache]
             logits, cache = policy.step(torch.arange(words).repeat(n * words**length)[:, None], cache)
     return torch.cat([*finished, prefix], dim=1)  # cut off at the limit: no END scored
+
+
+class RewardModel(nn.Module):
+    """One number for a prompt and a response: a policy's trunk with a head read at the last scored token.
+
+    The trunk starts as a copy of ``policy``, the head at zero: every response scores 0 before training.
+    Source: Ouyang et al. 2022, §3.5 (final layer replaced by a scalar).
+    """
+
+    def __init__(self, policy: TinyGPT):
+        super().__init__()
+        self.trunk = copy.deepcopy(policy)
+        with torch.random.fork_rng(devices=[]):
+            self.trunk.head = nn.Linear(policy.config.width, 1)
+        nn.init.zeros_(self.trunk.head.weight)
+        nn.init.zeros_(self.trunk.head.bias)
+
+    def forward(self, prompts: Tensor, responses: Tensor, mask: Tensor) -> Tensor:
+        """r_φ(x, y): prompts (B, P), responses (B, R), mask (B, R) true on scored tokens → (B,).
+
+        Raises ValueError for shapes that do not fit, tokens outside the vocabulary, a mask row without a token.
+        """
+        _check_ids("prompts", prompts, self.trunk.config.n_tokens)
+        _check_ids("responses", responses, self.trunk.config.n_outputs)
+        if len(prompts) != len(responses) or mask.shape != responses.shape:
+            shapes = f"prompts {tuple(prompts.shape)}, responses {tuple(responses.shape)}, mask {tuple(mask.shape)}"
+            raise ValueError(f"{shapes}: expected one response to each prompt and a mask of the responses' shape")
+        empty = ~mask.bool().any(1)
+        if empty.any():
+            raise ValueError(f"mask row {int(empty.nonzero()[0])} has no response token: expected at least one")
+        scores = self.trunk(torch.cat([prompts, responses], dim=1)).squeeze(-1)  # (B, P + R)
+        last = prompts.shape[1] - 1 + mask.long().sum(1)
+        return scores.gather(1, last.unsqueeze(1)).squeeze(1)
+
+
+@torch.no_grad()
+def all_rewards(model: RewardModel, world: World, prompts: Tensor | None = None) -> Tensor:
+    """r_φ(x, y) of *every* response to each prompt, by walking the prefix tree: (n, n_responses), float64.
+
+    prompts (n, P), all of the world's by default; order as in ``world.responses``. Raises ValueError for no prompts
+    and for tokens outside the vocabulary.
+    """
+    prompts = world.prompt_tokens if prompts is None else prompts
+    _check_ids("prompts", prompts, model.trunk.config.n_tokens)
+    words, end, rows = torch.arange(len(world.words)), torch.tensor([world.end]), []
+    for x in prompts.split(4):
+        cache, scores = model.trunk.step(x, None)[1], []
+        for length in range(world.max_length):
+            last = length == world.max_length - 1
+            prefixes = cache[0][0].shape[0]
+            ended = model.trunk.step(end.repeat(prefixes, 1), cache)[0]  # (prefixes, 1, 1)
+            scores.append(ended.view(len(x), -1))
+            if last:  # all words for the last place, side by side: (prefixes, words, 1)
+                scores.append(model.trunk.step(words.repeat(prefixes, 1), cache, siblings=True)[0].reshape(len(x), -1))
+            else:
+                cache = [(k.repeat_interleave(len(words), 0), v.repeat_interleave(len(words), 0)) for k, v in cache]
+                cache = model.trunk.step(words.repeat(prefixes)[:, None], cache)[1]
+        rows.append(torch.cat(scores, dim=1).double())
+    return torch.cat(rows)
 
 
 @torch.no_grad()

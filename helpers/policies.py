@@ -7,6 +7,8 @@ All raise ValueError for shapes that differ, rows that do not sum to 1, and NaN.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
@@ -67,3 +69,95 @@ def optimum(ref_logps: Tensor, rewards: Tensor, beta: float) -> tuple[Tensor, Te
     _check_values(ref_logps, "rewards", rewards)
     unnormalised = ref_logps + rewards / beta
     return unnormalised.log_softmax(-1), unnormalised.logsumexp(-1)
+
+
+def frontier(ref_logps: Tensor, rewards: Tensor, betas: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The most reward that each KL buys: KL and reward of the optimum at each β, two tensors (len(betas),).
+
+    Both are means over all rows, which share one β. Raises ValueError for no betas.
+    """
+    if len(betas) == 0:
+        raise ValueError("no betas: expected at least one")
+    optima = [optimum(ref_logps, rewards, beta)[0] for beta in betas]
+    return (
+        torch.stack([kl(logps, ref_logps).mean() for logps in optima]),
+        torch.stack([expected(logps, rewards).mean() for logps in optima]),
+    )
+
+
+def by_reward(ref_logps: Tensor, rewards: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A policy seen through the reward alone: how much mass it has at each value that the rewards take.
+
+    Returns the V different values in ascending order, (V,), the log mass at each, (..., V), and for every response the
+    place of its value, (..., N). The optimum re-weights all responses of one reward alike, so its KL and its reward are
+    those of this shorter table.
+    """
+    _check_policy("ref_logps", ref_logps)
+    _check_values(ref_logps, "rewards", rewards)
+    values, place = rewards.unique(return_inverse=True)
+    mass = torch.zeros(*ref_logps.shape[:-1], len(values), dtype=ref_logps.dtype)
+    return values, mass.scatter_add(-1, place, ref_logps.exp()).log(), place
+
+
+def _tie_groups(ref_logps: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """log p normalised, mass of each response's group of equal scores, mass of lower scores; all (..., N)."""
+    _check_policy("ref_logps", ref_logps)
+    _check_values(ref_logps, "scores", scores)
+    logps = ref_logps.double().log_softmax(-1)
+    ascending, order = scores.sort(-1)
+    start = torch.searchsorted(ascending, scores.contiguous())  # place where the response's group begins
+    mass = torch.zeros_like(logps).scatter_add(-1, start, logps.exp())  # summed per group: no cancellation
+    below = logps.exp().gather(-1, order).cumsum(-1)
+    below = torch.cat([torch.zeros_like(below[..., :1]), below], dim=-1).gather(-1, start)
+    return logps, mass.gather(-1, start), below
+
+
+def best_of_n(ref_logps: Tensor, scores: Tensor, n: int) -> Tensor:
+    """log π of the response with the highest score among n independent draws from the reference, (..., N), exactly.
+
+    Tie rule: of equally good draws the first is taken, so responses of one score keep the reference's ratios. For a
+    group of equal scores with mass m, above mass b: P(group) = (b + m)ⁿ − bⁿ. Float64. Raises ValueError for n < 1.
+    """
+    if n != int(n) or n < 1:
+        raise ValueError(f"n = {n}: expected a whole number of draws ≥ 1")
+    logps, mass, below = _tie_groups(ref_logps, scores)
+    upto = below + mass
+    log_group = n * upto.log() + (-torch.expm1(n * torch.log1p(-(mass / upto).clamp(max=1.0)))).log()
+    return torch.where(logps > -torch.inf, logps - mass.log() + log_group, -torch.inf).log_softmax(-1)
+
+
+def top_fraction(ref_logps: Tensor, scores: Tensor, fraction: float) -> Tensor:
+    """log π of the reference cut down to the best-scoring ``fraction`` of its mass, (..., N).
+
+    The group of equal scores that the cut goes through is kept in part, all its responses in the same proportion.
+    Float64. Raises ValueError unless 0 < fraction ≤ 1.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction = {fraction}: expected a part of the mass, above 0 and at most 1")
+    logps, mass, below = _tie_groups(ref_logps, scores)
+    above = (1 - below - mass).clamp(min=0.0)
+    kept = ((fraction - above) / mass).clamp(0.0, 1.0)
+    return torch.where(mass > 0, logps + kept.log(), -torch.inf).log_softmax(-1)
+
+
+def draw_best_of_n(
+    sampler: Callable[[Tensor, torch.Generator], Tensor],
+    scores: Tensor,
+    prompts: Tensor,
+    n: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Best-of-n by sampling: for each prompt draw n responses, keep the first of those with the highest score.
+
+    sampler: (prompts (B,), generator) → responses (B,), indices; scores (n_prompts, N); prompts (B,) → (B,).
+    Raises ValueError for n < 1, no prompts, scores that hold NaN.
+    """
+    if n != int(n) or n < 1:
+        raise ValueError(f"n = {n}: expected a whole number of draws ≥ 1")
+    if prompts.ndim != 1 or len(prompts) == 0:
+        raise ValueError(f"prompts {tuple(prompts.shape)}: expected a vector of prompt indices, at least one")
+    if torch.isnan(scores).any():
+        raise ValueError("scores hold NaN: expected comparable numbers")
+    drawn = sampler(prompts.repeat_interleave(n), generator).view(len(prompts), n)
+    first_best = scores[prompts.unsqueeze(1), drawn].argmax(1)
+    return drawn.gather(1, first_best.unsqueeze(1)).squeeze(1)

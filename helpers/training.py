@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import trange
 
-from helpers.gpt import TinyGPT, sequence_logps, token_logps
-from helpers.losses import dpo_loss, sft_loss
+from helpers.gpt import RewardModel, TinyGPT, sequence_logps, token_logps
+from helpers.losses import bradley_terry_loss, dpo_loss, sft_loss
+from helpers.metrics import rank_accuracy
 from helpers.policies import check_beta
 from helpers.world import PairBatch, World
 
@@ -140,6 +141,24 @@ def train_dpo(
         return objective(chosen, rejected, ref_chosen, ref_rejected, beta, pairs.label) - sft_weight * chosen.mean()
 
     return _descend(policy.parameters(), config, f"DPO β={beta:g}", loss, history)
+
+
+def train_reward_model(model: RewardModel, world: World, draw: Draw, config: Config, seed: int) -> History:
+    """Minimise the pairwise logistic loss on batches from ``draw``, such as a fixed data set's ``PairBatch.draw``.
+
+    Records the loss and ``accuracy``, the percent of the batch's pairs that are ranked as labelled, before each step.
+    """
+    generator, history = torch.Generator().manual_seed(seed), History()
+
+    def loss(step):
+        pairs = draw(config.batch, generator)
+        prompts = world.prompt_tokens[pairs.prompts].repeat(2, 1)
+        tokens = world.responses[torch.cat([pairs.chosen, pairs.rejected])]
+        chosen, rejected = model(prompts, tokens, world.mask(tokens)).chunk(2)
+        history.record(accuracy=rank_accuracy(chosen.detach(), rejected.detach()))
+        return bradley_terry_loss(chosen, rejected, pairs.label)
+
+    return _descend(model.parameters(), config, "reward model", loss, history)
 
 
 def fit_table(loss: Callable[[Tensor], Tensor], start: Tensor, steps: int = 200) -> Tensor:

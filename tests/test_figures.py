@@ -53,7 +53,7 @@ def test_lines_stand_out_from_the_page():
 
 def test_a_figure_is_shown_once_as_image_and_as_sentence(monkeypatch):
     shown = []
-    monkeypatch.setattr(figures, "display", lambda *objects: shown.extend(objects))
+    monkeypatch.setattr(figures.drawing, "display", lambda *objects: shown.extend(objects))
     figure, axes = plt.subplots()
     show(figure, "one dot.")
     image, sentence = shown

@@ -85,7 +85,7 @@ def trained_numbers_unmarked(notebook):
 def notation_without_code(notebook):
     table = next(cell.source for cell in notebook.cells if cell.source.startswith("## Notation"))
     code = "\n".join(cell.source for cell in code_cells(notebook))
-    code += "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "helpers").glob("*.py"))
+    code += "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "helpers").rglob("*.py"))
     names = [name for row in table.splitlines()[4:] for name in re.findall(r"`(\w+)`", row.split("|")[2])]
     return [name for name in names if not re.search(rf"\b{name}\b", code)] or ([] if names else ["no table"])
 

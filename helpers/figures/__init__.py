@@ -1,0 +1,39 @@
+"""Drawing, a module for each chapter of the lesson; ``drawing`` holds what they share.
+
+Functions are named after what they show and return the matplotlib figure; ``show`` displays it.
+"""  # ruff: noqa: F401
+
+from helpers.figures.definitions import (
+    plot_audit,
+    plot_beta_in_training,
+    plot_beta_limits,
+    plot_choice_curve,
+    plot_coverage,
+    plot_cycle,
+    plot_kept,
+    plot_references,
+    plot_support,
+    plot_ways_to_fit,
+)
+from helpers.figures.derivation import (
+    plot_ascent,
+    plot_closing_the_loop,
+    plot_displacement,
+    plot_implicit_reward,
+    plot_policies,
+    plot_rise_or_fall,
+    plot_weights,
+)
+from helpers.figures.drawing import COLOURS, show
+from helpers.figures.intuition import (
+    plot_best_of_n,
+    plot_error_against_pairs,
+    plot_fitted_rewards,
+    plot_frontier,
+    plot_generators,
+    plot_gold_by_slice,
+    plot_label_noise,
+    plot_selection,
+    plot_shares,
+    plot_two_roads,
+)

@@ -1,0 +1,61 @@
+"""What all figures share: one look, one colour for one thing, alternative text under every figure."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+from IPython.display import Image, Markdown, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# After Okabe & Ito, shifted until readers with any common colour blindness tell all seven apart (tests/test_figures.py)
+COLOURS = {
+    "reference": "#6A6A6A",
+    "policy": "#0072B2",
+    "optimum": "#000000",
+    "chosen": "#1FA06F",
+    "rejected": "#B84A00",
+    "gold": "#C28500",
+    "harmful": "#CC79A7",
+}
+STYLE = {
+    "figure.dpi": 80,
+    "figure.figsize": (8.5, 3.6),
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "font.size": 11,
+    "legend.frameon": False,
+}
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure once, with ``alt`` as metadata and as a visible sentence below. Raises ValueError if empty."""
+    if not alt.strip():
+        raise ValueError("empty alternative text: expected a sentence that says what the figure shows")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    plt.close(figure)
+    display(Image(buffer.getvalue(), alt=alt), Markdown(f"*Figure: {alt}*"))
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Decorator: draw in the lesson's style and leave the reader's own settings alone."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **options) -> Figure:
+        with plt.rc_context(STYLE):
+            return draw(*args, **options)
+
+    return drawn
+
+
+def legend_right(axes: Axes) -> None:
+    """Put the legend beside the axes, where it covers nothing."""
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,0 +1,223 @@
+"""Figures of section 0, the world, and of section 1, intuition."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from helpers.figures.drawing import COLOURS, legend_right, styled
+
+
+@styled
+def plot_shares(shares: dict[str, dict[str, float]], title: str) -> Figure:
+    """Stacked bars: for each row, what part of the probability goes where (rows → parts that sum to 1)."""
+    figure, axes = plt.subplots(figsize=(8.5, 0.9 + 0.5 * len(shares)))
+    palette = {"gives steps": "gold", "refuses": "policy", "neither": "reference"}
+    left = np.zeros(len(shares))
+    for part in next(iter(shares.values())):
+        width = np.array([row[part] for row in shares.values()])
+        bars = axes.barh(list(shares), width, left=left, color=COLOURS[palette[part]], edgecolor="white", label=part)
+        axes.bar_label(bars, [f"{100 * w:.0f}" if w > 0.06 else "" for w in width], label_type="center", color="white")
+        left += width
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel="probability in % (exact: summed over all responses)", xlim=(0, 1), xticks=[])
+    legend_right(axes)
+    return figure
+
+
+@styled
+def plot_generators(generators: list[float], after: dict[str, list[float]], start: float, title: str) -> Figure:
+    """Gold reward after training on a generator's pairs, against the generator's own: name → value per generator.
+
+    Names that begin with 'imitation' are drawn as chosen, others as policy; start: the policy before training.
+    """
+    figure, axes = plt.subplots(figsize=(8.5, 4.2))
+    axes.plot(generators, generators, color=COLOURS["rejected"], lw=1.5, ls=":", label="the generator itself")
+    axes.axhline(start, color=COLOURS["reference"], lw=1.5, label="policy before training, π_ref")
+    for name, values in after.items():
+        colour, marker = ("chosen", "^") if name.startswith("imitation") else ("policy", "o")
+        axes.plot(generators, values, color=COLOURS[colour], marker=marker, ms=7, lw=2, label=name)
+    axes.set(title=title, xlabel="expected gold reward of the generator", ylabel="expected gold reward")
+    legend_right(axes)
+    return figure
+
+
+def _curves(axes, x, curves: dict[str, tuple[list[float], str, str]]) -> None:
+    for name, (values, role, line) in curves.items():
+        axes.plot(x, values, color=COLOURS[role], ls=line, lw=2.2, marker="o", ms=4, label=name)
+    axes.set(xscale="log")
+    legend_right(axes)
+
+
+@styled
+def plot_best_of_n(
+    draws: list[int], curves: dict[str, tuple[list[float], str, str]], ylabel: str, title: str
+) -> Figure:
+    """A quantity of best-of-n against n: name → (value for each n, role in ``COLOURS``, line style)."""
+    figure, axes = plt.subplots(figsize=(8.5, 3.8))
+    _curves(axes, draws, curves)
+    axes.set(title=title, xlabel="n, draws of which the best is kept", ylabel=ylabel, xticks=draws[::2],
+             xticklabels=[f"{n:,}" for n in draws[::2]])
+    axes.minorticks_off()
+    return figure
+
+
+@styled
+def plot_selection(fractions: list[float], curves: dict[str, tuple[list[float], str, str]], title: str) -> Figure:
+    """Gold reward of the part that a score keeps, against that part: name → (value for each, role, line style)."""
+    figure, axes = plt.subplots(figsize=(8.5, 3.8))
+    _curves(axes, fractions, curves)
+    axes.set(title=title, xlabel="best-scoring part of the reference that is kept", ylabel="expected gold reward",
+             xticks=fractions, xticklabels=[f"{100 * part:g} %" for part in fractions])
+    axes.minorticks_off()
+    axes.invert_xaxis()
+    return figure
+
+
+@styled
+def plot_frontier(curve: tuple, points: dict[str, list[tuple[float, float, str]]], title: str, cloud=None) -> Figure:
+    """Reward against KL: the frontier as a curve (KL, reward), policies as markers name → [(KL, reward, label), …].
+
+    cloud: (name, KL, reward) of many further policies or estimates, as small grey dots.
+    """
+    figure, axes = plt.subplots(figsize=(8.5, 4.6))
+    if cloud is not None:
+        axes.scatter(*cloud[1:], s=6, color=COLOURS["reference"], alpha=0.35, linewidths=0, label=cloud[0])
+    axes.plot(*curve, color=COLOURS["optimum"], lw=1.5, label="frontier: optima for every β")
+    roles = ("optimum", "policy", "chosen", "rejected", "gold", "harmful")
+    for (name, places), role, marker in zip(points.items(), roles, "os^vDX"):
+        kls, rewards, labels = zip(*places)
+        axes.plot(kls, rewards, color=COLOURS[role], ls="none", marker=marker, ms=8, mec="white", label=name)
+        for label, x, y in zip(labels, kls, rewards):
+            axes.annotate(label, (x, y), xytext=(6, -13), textcoords="offset points", fontsize=10, color=COLOURS[role])
+    axes.set(title=title, xlabel="KL(π‖π_ref), nats", ylabel="expected gold reward")
+    axes.legend(loc="lower right", fontsize=10)
+    return figure
+
+
+@styled
+def plot_two_roads(panels: dict[str, dict[str, list[float]]], steps: list[int], title: str) -> Figure:
+    """A fitted reward during training on two roads to a policy: data set → road → value at each of ``steps``."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(10, 3.6), sharey=True)
+    looks = {"reward model": ("gold", "-"), "DPO": ("policy", "--")}
+    for ax, (where, roads) in zip(axes, panels.items()):
+        for road, values in roads.items():
+            colour, line = looks[road]
+            ax.plot(steps, values, color=COLOURS[colour], ls=line, lw=2.5, label=road)
+        ax.set(xscale="log", xlabel="step of gradient descent")
+        ax.set_title(where, fontweight="normal", fontsize=11)
+    axes[0].set_ylabel("fitted reward of the first reply")
+    axes[0].legend(loc="upper left")
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def plot_gold_by_slice(policies: dict[str, dict[str, float]], title: str) -> Figure:
+    """Grouped bars: expected gold reward in each slice under several policies, the reference first and grey.
+
+    A policy whose name begins with π* is drawn black, one with 'coin' in its name as harmful, others blue.
+    """
+    figure, axes = plt.subplots(figsize=(8.5, 3.8))
+    place, height = np.arange(len(next(iter(policies.values())))), 0.8 / len(policies)
+    for k, (name, gold) in enumerate(policies.items()):
+        role = (
+            "reference" if k == 0 else "optimum" if name.startswith("π*") else "harmful" if "coin" in name else "policy"
+        )
+        where = place + (k - (len(policies) - 1) / 2) * height
+        axes.barh(where, list(gold.values()), height, color=COLOURS[role], edgecolor="white")
+        for y, value in zip(where, gold.values()):
+            axes.annotate(
+                name,
+                (max(value, 0), y),
+                xytext=(4, 0),
+                textcoords="offset points",
+                fontsize=9,
+                va="center",
+                color=COLOURS[role],
+            )
+    axes.set(title=title, xlabel="expected gold reward (exact)", yticks=place, yticklabels=list(gold))
+    axes.margins(x=0.25)
+    axes.axvline(0, color=COLOURS["optimum"], lw=1)
+    axes.invert_yaxis()
+    return figure
+
+
+@styled
+def plot_fitted_rewards(panels: dict[str, dict[str, tuple[Tensor, Tensor, str]]], title: str) -> Figure:
+    """Fitted against true reward of a few replies, with the line of slope 1.
+
+    panels: heading → name → (true, fitted, role), rewards (N,) with equal means; role is a key of ``COLOURS``.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(10, 4), sharey=True)
+    for ax, (heading, fits) in zip(axes, panels.items()):
+        for (name, (true, fitted, role)), marker in zip(fits.items(), "osv^"):
+            order = true.argsort()
+            ax.plot(true[order], fitted[order], color=COLOURS[role], marker=marker, ms=6, lw=1.5, label=name)
+        ends = np.array([true.min(), true.max()])
+        ax.plot(ends, ends, color=COLOURS["optimum"], lw=1, ls=":")
+        ax.set(xlabel="true reward r*")
+        ax.set_title(heading, fontweight="normal", fontsize=11)
+        ax.legend(loc="upper left", fontsize=9.5)
+    axes[0].set_ylabel("fitted reward, unlimited answers")
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def plot_error_against_pairs(counts: list[int], errors: dict[str, tuple[list[float], str, str]], title: str) -> Figure:
+    """Error of an estimate against the number of pairs, both logarithmic: name → (errors, role, line style)."""
+    figure, axes = plt.subplots(figsize=(8.5, 4))
+    for name, (values, role, line) in errors.items():
+        axes.plot(counts, values, color=COLOURS[role], ls=line, marker="o", ms=4, lw=2, label=name)
+    axes.set(
+        title=title,
+        xscale="log",
+        yscale="log",
+        xlabel="pairs (one answer each)",
+        ylabel="root mean square error of P(first preferred)",
+    )
+    legend_right(axes)
+    return figure
+
+
+@styled
+def plot_label_noise(rates: list[float], runs: dict[str, dict[str, list[float]]], lines: dict, title: str) -> Figure:
+    """Two quantities of trained policies against the rate of flipped labels, plain and corrected loss.
+
+    runs: 'plain' and 'corrected' → quantity → value at each of ``rates``; lines: quantity → label → level.
+    """
+    figure, axes = plt.subplots(1, len(lines), figsize=(10, 3.6))
+    looks = {"plain": ("rejected", "v", "-"), "corrected": ("policy", "o", "--")}
+    for ax, (quantity, levels) in zip(axes, lines.items()):
+        for label, level in levels.items():
+            ax.axhline(level, color=COLOURS["reference" if "ref" in label else "optimum"], lw=1)
+            ax.annotate(
+                label,
+                (0.5, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=10,
+            )
+        for name, values in runs.items():
+            colour, marker, line = looks[name]
+            ax.plot(
+                [100 * rate for rate in rates],
+                values[quantity],
+                color=COLOURS[colour],
+                marker=marker,
+                ms=8,
+                ls=line,
+                lw=2,
+                label=f"{name} loss",
+            )
+        ax.set(xlabel="labels flipped, %", xticks=[100 * rate for rate in rates])
+        ax.margins(y=0.15)
+        ax.set_title(quantity, fontweight="normal", fontsize=11)
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 0.1))
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
