@@ -2,16 +2,18 @@
 #
 # PYTHON       the interpreter that makes the virtual environment
 # TORCH        what to install, e.g. TORCH=torch==2.13.0
+# SEEDS        the seeds that `make seeds` runs the lesson on
 # TORCH_INDEX  a package index for torch alone; on Linux https://download.pytorch.org/whl/cpu saves gigabytes
 PYTHON ?= python3
 TORCH ?= torch
 TORCH_INDEX ?=
+SEEDS ?= 131-140
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/ready
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: lesson run test slow store exercises oracle clean
+.PHONY: lesson run test slow store seeds exercises oracle clean
 
 lesson: $(READY)
 	$(BIN)/jupyter lab theory.ipynb
@@ -28,6 +30,9 @@ slow: $(READY)
 
 store: $(READY)
 	$(BIN)/python -m helpers.notebooks store theory.ipynb
+
+seeds: $(READY)
+	$(BIN)/python -m helpers.seeds $(SEEDS)
 
 exercises: $(READY)
 	$(BIN)/python -m solutions.build

@@ -182,7 +182,7 @@ class RewardModel(nn.Module):
         super().__init__()
         self.trunk = copy.deepcopy(policy)
         with torch.random.fork_rng(devices=[]):
-            self.trunk.head = nn.Linear(policy.config.width, 1)
+            self.trunk.head = nn.Linear(policy.config.width, 1).to(policy.head.weight)
         nn.init.zeros_(self.trunk.head.weight)
         nn.init.zeros_(self.trunk.head.bias)
 

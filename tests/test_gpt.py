@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 
 import numpy as np
@@ -10,7 +11,17 @@ import torch
 from torch import Tensor
 
 from conftest import seeded, trained
-from helpers.gpt import GPTConfig, TinyGPT, all_logps, new_gpt, sample, sequence_logps, token_logps
+from helpers.gpt import (
+    GPTConfig,
+    RewardModel,
+    TinyGPT,
+    all_logps,
+    all_rewards,
+    new_gpt,
+    sample,
+    sequence_logps,
+    token_logps,
+)
 from helpers.world import Annotator, ResponseSampler, demonstrations, draw_pairs
 
 FALSE_ALARM = 1e-6
@@ -438,3 +449,62 @@ def test_more_positions_than_the_context_are_refused_with_and_without_a_cache(wo
     _, cache = policy.step(torch.zeros(1, 3, dtype=torch.long), None)
     with pytest.raises(ValueError, match="4 positions: expected at most 3"):
         policy.step(torch.zeros(1, 1, dtype=torch.long), cache)
+
+
+# ---- the reward model -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reward_model(rough_gpt):
+    """A reward model in float64 whose head is not zero."""
+    model = RewardModel(rough_gpt).double()
+    torch.nn.init.normal_(model.trunk.head.weight, generator=seeded(3))
+    return model
+
+
+def test_a_new_reward_model_scores_everything_zero_and_leaves_the_policy_alone(world, rough_gpt):
+    before = copy.deepcopy(rough_gpt.state_dict())
+    y = world.responses[:50]
+    model = RewardModel(rough_gpt)
+    assert (model(world.prompt_tokens[:1].expand(50, -1), y, world.mask(y)) == 0).all()
+    model.trunk.token.weight.data += 1
+    assert all(torch.equal(value, before[name]) for name, value in rough_gpt.state_dict().items())
+
+
+def test_the_tree_walk_finds_the_reward_of_every_response(world, reward_model):
+    mask = world.mask(world.responses)
+    walked = all_rewards(reward_model, world, world.prompt_tokens[[0, 29]])
+    for row, prompt in zip(walked, (0, 29)):
+        one_by_one = to_all(lambda m, *inputs: m(*inputs), reward_model, world, prompt, mask)
+        torch.testing.assert_close(row, one_by_one.detach(), rtol=0, atol=1e-10)
+    assert walked.std() > 0.1, "rewards differ"
+
+
+def test_all_prompts_together_give_what_single_prompts_give(world, reward_model):
+    together = all_rewards(reward_model, world, world.prompt_tokens[:6])
+    torch.testing.assert_close(together[5], all_rewards(reward_model, world, world.prompt_tokens[5:6])[0])
+
+
+def test_what_stands_behind_the_last_scored_token_does_not_count(world, reward_model):
+    y = torch.stack([world.encode("mix wait"), world.encode("mix wait")])
+    mask = world.mask(y)
+    changed = y.clone()
+    changed[1, 3] = 2  # behind the end token, unscored
+    scores = reward_model(world.prompt_tokens[:2][[0, 0]], changed, mask)
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda x, y, m: (x[:1], y, m), "expected one response to each prompt"),
+        (lambda x, y, m: (x, y, m[:, :2]), "a mask of the responses' shape"),
+        (lambda x, y, m: (x, y, m & False), "mask row 0 has no response token"),
+        (lambda x, y, m: (x, y + 99, m), "outside the vocabulary"),
+        (lambda x, y, m: (x[:0], y[:0], m[:0]), "both ≥ 1"),
+    ],
+)
+def test_the_reward_model_refuses_what_does_not_fit(world, reward_model, change, message):
+    y = world.responses[:2]
+    with pytest.raises(ValueError, match=message):
+        reward_model(*change(world.prompt_tokens[:2], y, world.mask(y)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -10,7 +11,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from conftest import seeded
-from helpers.policies import check_beta, expected, kl, objective, optimum
+from helpers.policies import (
+    best_of_n,
+    by_reward,
+    check_beta,
+    draw_best_of_n,
+    expected,
+    frontier,
+    kl,
+    objective,
+    optimum,
+    top_fraction,
+)
+from helpers.world import ResponseSampler
 
 INF = float("inf")
 
@@ -317,3 +330,122 @@ def test_beta_must_be_a_finite_number_above_zero(beta):
         with pytest.raises(ValueError, match=f"beta = {beta}: expected a finite number above 0"):
             call(beta)
     check_beta(1e-9)
+
+
+# ---- best-of-n, top fraction, frontier ------------------------------------------------------
+
+
+def plain_best_of_n(ref: list[float], scores: list[float], n: int) -> list[float]:
+    """P(kept) by listing all sequences of n draws; the first of the best is kept."""
+    found = [0.0] * len(ref)
+    for draws in itertools.product(range(len(ref)), repeat=n):
+        found[max(draws, key=lambda y: scores[y])] += math.prod(ref[y] for y in draws)  # max keeps the first
+    return found
+
+
+few_scores = st.lists(st.sampled_from([-1.0, 0.0, 0.5, 2.0]), min_size=8, max_size=8)
+
+
+@given(policies(holes=True), few_scores, st.integers(1, 4))
+def test_best_of_n_is_the_sum_over_all_draws(one, scores, n):
+    (ref,) = one
+    ref, scores = ref[:5], scores[: len(ref[:5])]
+    total = math.fsum(ref)
+    assume(total > 0)
+    ref = [p / total for p in ref]
+    found = best_of_n(table(ref), torch.tensor(scores, dtype=torch.float64), n)
+    close(found.exp(), plain_best_of_n(ref, scores, n))
+
+
+@given(policies(), st.data(), st.integers(2, 10_000))
+def test_the_kl_of_best_of_n_is_below_its_bound_and_reward_below_the_frontier(one, data, n):
+    (ref,) = one
+    rewards = torch.tensor(data.draw(rewards_for(len(ref))), dtype=torch.float64)
+    ref = table(ref)
+    kept = best_of_n(ref, rewards, n)
+    spent = kl(kept, ref)
+    assert spent <= math.log(n) - (n - 1) / n + 1e-9
+    for beta in (0.1, 1.0, 10.0):  # no policy has more reward minus price
+        assert objective(kept, ref, rewards, beta) <= beta * optimum(ref, rewards, beta)[1] + 1e-9
+
+
+def test_best_of_n_without_ties_and_with_little_mass_each_reaches_the_bound():
+    ref = table([1 / 20_000] * 20_000)
+    spent = kl(best_of_n(ref, torch.arange(20_000, dtype=torch.float64), 8), ref)
+    close(spent, math.log(8) - 7 / 8, 1e-3)
+    tied = kl(best_of_n(ref, (torch.arange(20_000) % 2).double(), 8), ref)
+    close(tied, math.log(2), 0.02)  # two values: at most the better half, whatever n
+
+
+def test_best_of_one_is_the_reference_and_of_many_the_best():
+    ref, scores = table([0.5, 0.3, 0.2]), torch.tensor([0.0, 2.0, 1.0], dtype=torch.float64)
+    close(best_of_n(ref, scores, 1), ref)
+    close(best_of_n(ref, scores, 10**6).exp(), torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
+
+
+@given(policies(holes=True), st.data(), st.floats(0.01, 1))
+def test_the_top_fraction_keeps_the_best_mass(one, data, fraction):
+    (ref,) = one
+    scores = data.draw(few_scores)[: len(ref)]
+    kept = top_fraction(table(ref), torch.tensor(scores, dtype=torch.float64), fraction).exp()
+    left = fraction
+    for value in sorted(set(scores), reverse=True):
+        members = [y for y, score in enumerate(scores) if score == value]
+        mass = math.fsum(ref[y] for y in members)
+        taken = min(mass, left)
+        left -= taken
+        for y in members:
+            assert kept[y].item() == pytest.approx(ref[y] * taken / mass / fraction if mass else 0.0, abs=1e-9)
+
+
+@given(policies(), st.data())
+def test_by_reward_keeps_optimum_kl_and_reward(one, data):
+    (ref,) = one
+    rewards = torch.tensor(data.draw(few_scores)[: len(ref)], dtype=torch.float64)
+    ref = table(ref)
+    values, mass, place = by_reward(ref, rewards)
+    close(values[place], rewards)
+    long, short = optimum(ref, rewards, 0.7)[0], optimum(mass, values, 0.7)[0]
+    close(kl(short, mass), kl(long, ref))
+    close(expected(short, values), expected(long, rewards))
+
+
+def test_the_frontier_lists_kl_and_reward_of_the_optima_averaged_over_rows():
+    ref = table([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
+    rewards = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, -1.0]], dtype=torch.float64)
+    kls, gains = frontier(ref, rewards, [2.0, 0.5])
+    for k, beta in enumerate((2.0, 0.5)):
+        star, _ = optimum(ref, rewards, beta)
+        close(kls[k], kl(star, ref).mean())
+        close(gains[k], expected(star, rewards).mean())
+    assert kls[1] > kls[0] and gains[1] > gains[0]
+
+
+def test_drawing_best_of_n_agrees_with_the_exact_policy():
+    ref = table([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+    scores = torch.tensor([[0.0, 1.0, 1.0], [3.0, 2.0, 1.0]], dtype=torch.float64)
+    prompts = torch.arange(2).repeat_interleave(40_000)
+    drawn = draw_best_of_n(ResponseSampler(ref), scores, prompts, 3, seeded(0)).view(2, -1)
+    exact = best_of_n(ref, scores, 3).exp()
+    frequency = torch.stack([(drawn == y).double().mean(1) for y in range(3)], dim=1)
+    assert ((frequency - exact).abs() < 5 * (exact * (1 - exact) / 40_000).sqrt() + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda r, s: best_of_n(r, s, 0), "n = 0: expected a whole number of draws"),
+        (lambda r, s: best_of_n(r, s, 1.5), "n = 1.5"),
+        (lambda r, s: best_of_n(r, s[:2], 2), "expected the shape of the policy"),
+        (lambda r, s: top_fraction(r, s, 0.0), "fraction = 0.0"),
+        (lambda r, s: top_fraction(r, s, 1.1), "fraction = 1.1"),
+        (lambda r, s: frontier(r, s, []), "no betas"),
+        (lambda r, s: by_reward(r, s * float("nan")), "NaN or infinity"),
+        (lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([0]), 0, seeded(0)), "n = 0"),
+        (lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([]), 2, seeded(0)), "prompts"),
+        (lambda r, s: draw_best_of_n(lambda x, g: x, s[None] * float("nan"), torch.tensor([0]), 2, seeded(0)), "NaN"),
+    ],
+)
+def test_selection_refuses_what_it_cannot_use(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(table([0.5, 0.3, 0.2]), torch.tensor([0.0, 2.0, 1.0], dtype=torch.float64))

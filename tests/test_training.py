@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from conftest import seeded
-from helpers.gpt import all_logps, new_gpt, sequence_logps, token_logps
+from helpers.gpt import RewardModel, all_logps, all_rewards, new_gpt, sequence_logps, token_logps
 from helpers.losses import dpo_loss, robust_dpo_loss
+from helpers.metrics import rank_accuracy
 from helpers.policies import kl, optimum
-from helpers.training import WATCH_EVERY, Config, fit_table, train_dpo, train_sft
+from helpers.training import WATCH_EVERY, Config, fit_table, train_dpo, train_reward_model, train_sft
 from helpers.world import EXACT, Annotator, Pair, PairBatch, ResponseSampler, demonstrations, draw_pairs, encode_pairs
 
 
@@ -194,6 +195,30 @@ def test_dpo_minimises_the_objective_it_is_given(world, sft_gpt, reference):
     tilt = (0.5 * h * (2 * batch.label - 1)).mean().item() * epsilon / (1 - 2 * epsilon)
     assert first["robust"] == pytest.approx(first["plain"] - tilt, abs=1e-5) and abs(tilt) > 0.1
     assert not torch.equal(weights_after["plain"], weights_after["robust"])
+
+
+# ---- reward model ---------------------------------------------------------------------------
+
+
+def test_a_reward_model_starts_at_log_two_and_learns_to_rank_fresh_pairs(world, sft_gpt, reference):
+    model, draw = RewardModel(sft_gpt), fresh_pairs(world, reference)
+    history = train_reward_model(model, world, draw, Config(60, 64, 1e-3), 0)
+    assert history["loss"][0] == pytest.approx(math.log(2)) and history["loss"][-1] < 0.65
+    assert len(history["accuracy"]) == 60
+    pairs, scores = draw(2000, seeded(9)), all_rewards(model, world)
+    gold = rank_accuracy(world.gold[pairs.prompts, pairs.chosen], world.gold[pairs.prompts, pairs.rejected])
+    found = rank_accuracy(scores[pairs.prompts, pairs.chosen], scores[pairs.prompts, pairs.rejected])
+    assert 60 < found <= gold
+
+
+def test_training_a_reward_model_is_reproducible_and_leaves_the_policy_alone(world, sft_gpt, reference):
+    before, found = weights(sft_gpt).clone(), []
+    for seed in (1, 1, 2):
+        model = RewardModel(sft_gpt)
+        train_reward_model(model, world, fresh_pairs(world, reference), Config(3, 16, 1e-3), seed)
+        found.append(weights(model))
+    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
+    assert torch.equal(weights(sft_gpt), before)
 
 
 # ---- tables ---------------------------------------------------------------------------------

@@ -1,0 +1,98 @@
+"""Claims over seeds: the arithmetic of the table, and that the stored table is that of the stored lesson."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers import seeds
+from helpers.claims import Claim
+from helpers.seeds import as_markdown, margin, parse_seeds, summarise
+
+ROOT = Path(__file__).parent.parent
+
+
+def claim(value, bound="< 1", statement="a distance", holds=True):
+    return Claim("1.1", statement, value, f"= {value}", bound, holds, "")
+
+
+@pytest.mark.parametrize(
+    "bound, mean, sd, expected",
+    [
+        ("< 0.03", 0.01, 0.005, 4.0),
+        ("> 1", 0.5, 0.25, -2.0),
+        ("in [0.5, 1.5]", 1.25, 0.125, 2.0),
+        ("< 1e-08", 5e-9, 1e-9, 5.0),
+        ("> -0.5", -0.25, 0.125, 2.0),
+        ("< 1", 1.0, 0.0, float("inf")),
+        ("< 1", 2.0, 0.0, float("-inf")),
+    ],
+)
+def test_margin_is_the_room_to_the_bound_in_standard_deviations(bound, mean, sd, expected):
+    assert margin(bound, mean, sd) == pytest.approx(expected)
+
+
+def test_a_bound_that_cannot_be_read_is_refused():
+    with pytest.raises(ValueError, match="bound '≤ 3'"):
+        margin("≤ 3", 1.0, 1.0)
+
+
+def test_a_claim_stands_if_it_held_everywhere_with_room_to_spare():
+    (row,) = summarise({1: [claim(0.1)], 2: [claim(0.2)], 3: [claim(0.3)]})
+    assert (row.held, row.seeds, row.mean, row.sd) == (3, 3, pytest.approx(0.2), pytest.approx(0.1))
+    assert row.margin == pytest.approx(8) and row.stands
+    (near,) = summarise({1: [claim(0.1)], 2: [claim(0.9)]})
+    assert near.held == 2 and not near.stands, "it held, but not by three standard deviations"
+    (missed,) = summarise({1: [claim(0.1)] , 2: [claim(0.1, holds=False)]})
+    assert missed.held == 1 and not missed.stands
+
+
+def test_claims_that_differ_between_seeds_are_refused():
+    with pytest.raises(ValueError, match="seed 2: .*another.* is not a claim of every seed"):
+        summarise({1: [claim(0.1)], 2: [claim(0.1), claim(0.1, statement="another")]})
+    with pytest.raises(ValueError, match="1 seeds: expected at least two"):
+        summarise({1: [claim(0.1)]})
+
+
+def test_the_table_marks_what_does_not_stand():
+    rows = summarise({1: [claim(0.1), claim(0.1, "> 0", "KL(π|π*)")], 2: [claim(0.9), claim(0.1, "> 0", "KL(π|π*)")]})
+    table = as_markdown(rows, [1, 2])
+    assert "**1 of 2 claims stand**" in table and "| 0.9 ✗ |" in table
+    assert r"KL(π\|π*)" in table and "| ∞ |" in table
+
+
+@pytest.mark.parametrize("text", ["131", "140-131", "a-b", "5-5"])
+def test_seeds_are_a_range(text):
+    with pytest.raises(ValueError, match="such as 131-140"):
+        parse_seeds(text)
+    assert parse_seeds("131-133") == [131, 132, 133]
+
+
+def lesson(tmp_path, monkeypatch, value):
+    """A lesson of one claim whose value is ``value``, an expression, and a place for its table."""
+    code = f"from helpers import claims\nclaims.check('1.1', 'a distance', {value}, below=1, approx=True)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os\n" + code)])
+    nbformat.write(notebook, tmp_path / "theory.ipynb")
+    for name, place in (("ROOT", ""), ("NOTEBOOK", "theory.ipynb"), ("TABLE", "seeds.md"), ("KEPT", "build")):
+        monkeypatch.setattr(seeds, name, tmp_path / place)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("LESSON_SEED", "0")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def test_a_seed_reaches_the_lesson_and_a_missed_bound_is_recorded(tmp_path, monkeypatch):
+    lesson(tmp_path, monkeypatch, "int(os.environ['LESSON_SEED']) / 10")
+    assert [c.value for c in seeds.run_seed(5)] == [0.5]
+    (missed,) = seeds.run_seed(20)
+    assert missed.value == 2.0 and not missed.holds
+    kept = json.loads((tmp_path / "build" / "20.json").read_text(encoding="utf-8"))
+    assert kept["claims"][0]["value"] == 2.0
+    monkeypatch.setattr(seeds, "execute", None)  # so that running again would fail
+    assert seeds.run_seed(20) == [missed]
+
+
+def test_a_lesson_that_fails_names_its_cell(tmp_path, monkeypatch):
+    lesson(tmp_path, monkeypatch, "1 / 0")
+    with pytest.raises(RuntimeError, match="cell 0 failed"):
+        seeds.run_seed(5)
