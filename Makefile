@@ -41,6 +41,7 @@ oracle:
 	$(PYTHON) -m venv build/oracle
 	build/oracle/bin/python -m pip install --quiet -r requirements-oracle.txt
 	build/oracle/bin/python tests/oracle/freeze_trl.py
+	build/oracle/bin/python tests/oracle/freeze_crowd_kit.py
 
 $(READY): requirements.txt constraints.txt
 	$(PYTHON) -m venv .venv

@@ -44,7 +44,7 @@ def test_a_claim_stands_if_it_held_everywhere_with_room_to_spare():
     assert row.margin == pytest.approx(8) and row.stands
     (near,) = summarise({1: [claim(0.1)], 2: [claim(0.9)]})
     assert near.held == 2 and not near.stands, "it held, but not by three standard deviations"
-    (missed,) = summarise({1: [claim(0.1)] , 2: [claim(0.1, holds=False)]})
+    (missed,) = summarise({1: [claim(0.1)], 2: [claim(0.1, holds=False)]})
     assert missed.held == 1 and not missed.stands
 
 

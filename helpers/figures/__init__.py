@@ -1,7 +1,8 @@
 """Drawing, a module for each chapter of the lesson; ``drawing`` holds what they share.
 
 Functions are named after what they show and return the matplotlib figure; ``show`` displays it.
-"""  # ruff: noqa: F401
+"""
+# ruff: noqa: F401
 
 from helpers.figures.definitions import (
     plot_audit,

@@ -1,0 +1,50 @@
+"""The RewardBench rule reproduces the published section scores from the published subset scores."""
+
+import pytest
+import torch
+
+from helpers.reward_bench import published, section_scores, strict_accuracy
+
+SECTIONS = {"Chat": 0.6089385475, "Chat Hard": 0.4495614035, "Safety": 0.7216216216, "Reasoning": 0.4667566978}
+
+
+def beaver():
+    rows = published()
+    accuracy = {row["subset"]: float(row["beaver_7b_cost"]) for row in rows}
+    return accuracy, {row["subset"]: (row["section"], float(row["weight"])) for row in rows}
+
+
+def test_the_rule_gives_the_published_sections():
+    scores = section_scores(*beaver())
+    assert scores == pytest.approx(SECTIONS | {"overall": sum(SECTIONS.values()) / 4}, abs=1e-9)
+
+
+def test_counting_pairs_instead_of_weights_gives_another_reasoning_score():
+    accuracy, sections = beaver()
+    pairs = {row["subset"]: (row["section"], float(row["pairs"])) for row in published()}
+    assert section_scores(accuracy, pairs)["Reasoning"] > SECTIONS["Reasoning"] + 0.05
+
+
+def test_a_tie_is_lost():
+    assert strict_accuracy(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 1.0, 4.0, 0.0])) == 0.5
+
+
+@pytest.mark.parametrize(
+    "accuracy, sections, message",
+    [
+        ({}, {}, "subsets none"),
+        ({"a": 0.5}, {"a": ("A", 1), "b": ("A", 1)}, "subsets .'b'."),
+        ({"a": 0.5}, {"a": ("A", 0)}, "weight 0"),
+        ({"a": 50.0}, {"a": ("A", 1)}, "accuracy 50.0"),
+        ({"a": float("nan")}, {"a": ("A", 1)}, "accuracy nan"),
+    ],
+)
+def test_what_has_no_score_is_refused(accuracy, sections, message):
+    with pytest.raises(ValueError, match=message):
+        section_scores(accuracy, sections)
+
+
+def test_scores_without_pairs_or_with_nan_are_refused():
+    for chosen, rejected in (([], []), ([1.0], [1.0, 2.0]), ([float("nan")], [1.0])):
+        with pytest.raises(ValueError):
+            strict_accuracy(torch.tensor(chosen), torch.tensor(rejected))
