@@ -96,10 +96,13 @@ class World:
         raise ValueError(f"unknown prompt {text!r}: expected 'verb object' such as {self.prompts[0].text!r}")
 
     def in_slice(self, name: str) -> Tensor:
-        """Indices of the prompts of one slice, (n,). Raises ValueError for an unknown slice."""
+        """Indices of the prompts of one slice, (n,). Raises ValueError for an unknown slice and an empty one."""
         if name not in SLICES:
             raise ValueError(f"unknown slice {name!r}: expected one of {', '.join(SLICES)}")
-        return torch.tensor([i for i, prompt in enumerate(self.prompts) if prompt.slice == name])
+        found = [i for i, prompt in enumerate(self.prompts) if prompt.slice == name]
+        if not found:  # a mean over nothing would be NaN
+            raise ValueError(f"slice {name!r} of world {self.name!r} has no prompts: expected at least one")
+        return torch.tensor(found)
 
     def encode(self, response: str) -> Tensor:
         """Token ids of a response given as text, (max_length,). Raises ValueError for unknown words or length."""

@@ -409,6 +409,12 @@ def test_unknown_slices_are_refused(world):
         world.in_slice("harmful")
 
 
+def test_an_empty_slice_is_refused():
+    benign_only = dataclasses.replace(EXACT, prompts=tuple(p for p in EXACT.prompts if p.slice == "benign"))
+    with pytest.raises(ValueError, match="slice 'unsafe' of world 'exact' has no prompts"):
+        benign_only.in_slice("unsafe")
+
+
 def test_unknown_words_and_overlong_responses_are_refused(world):
     for call in (world.encode, world.index, lambda text: world.reward("fix lamp", text)):
         with pytest.raises(ValueError, match="unknown word 'bake' in response 'cut bake'"):
