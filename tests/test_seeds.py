@@ -90,6 +90,9 @@ def test_a_seed_reaches_the_lesson_and_a_missed_bound_is_recorded(tmp_path, monk
     assert kept["claims"][0]["value"] == 2.0
     monkeypatch.setattr(seeds, "execute", None)  # so that running again would fail
     assert seeds.run_seed(20) == [missed]
+    monkeypatch.undo()
+    lesson(tmp_path, monkeypatch, "0.25")  # what was kept belongs to another lesson now
+    assert [c.value for c in seeds.run_seed(20)] == [0.25]
 
 
 def test_a_lesson_that_fails_names_its_cell(tmp_path, monkeypatch):
