@@ -64,6 +64,7 @@ def shift_loop(ref, rewards, beta):
 
 def shift_numpy(ref, rewards, beta):
     """Arrays; a list of two instead of a tuple."""
+    ref = ref.astype(np.float64)
     scores = np.where(ref > 0, rewards / beta, -np.inf)
     weights = ref * np.exp(scores - scores.max(axis=1, keepdims=True))
     policy = weights / weights.sum(axis=1, keepdims=True)
@@ -163,14 +164,14 @@ def tables_of_other_types():
     """Tensors and arrays, single precision, rewards in another unit."""
     answer = exercise3.tables()
     ref = torch.tensor([0.16, 0.16, 0.16, 0.16, 0.12, 0.12, 0.11, 0.01])
-    unsafe = {"ref": ref, "rewards": 100 * np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 3.5], dtype=np.float32)}
+    unsafe = {"ref": ref, "rewards": 100 * np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 6], dtype=np.float32)}
     return {"safe": {key: torch.tensor(value) for key, value in answer["safe"].items()}, "unsafe": unsafe}
 
 
 def tables_of_two_kinds():
     """Safe: a reward that knows only the best; unsafe: two bad responses that are both rare."""
     safe = {"ref": (np.ones(8) / 8).tolist(), "rewards": [5, 0, 0, 0, 0, 0, 0, 0]}
-    unsafe = {"ref": [0.2, 0.2, 0.2, 0.15, 0.15, 0.08, 0.01, 0.01], "rewards": [2, 1.5, 0.5, 0.5, 0, -0.5, 3, 3.0]}
+    unsafe = {"ref": [0.2, 0.2, 0.2, 0.16, 0.16, 0.06, 0.01, 0.01], "rewards": [2, 1.5, 0.5, 0.5, 0, -0.5, 3, 5.0]}
     return {"safe": safe, "unsafe": unsafe}
 
 
@@ -178,7 +179,7 @@ def tables_with_the_smallest_probability():
     """A response at one in a million, with a reward to match."""
     rare = [(1 - 1e-6) / 7] * 7 + [1e-6]
     answer = exercise3.tables()
-    return {**answer, "unsafe": {"ref": rare, "rewards": [*answer["unsafe"]["rewards"][:7], 30.0]}}
+    return {**answer, "unsafe": {"ref": rare, "rewards": [*answer["unsafe"]["rewards"][:7], 300.0]}}
 
 
 def flag_loop(reference_samples, policy_samples, judge):
@@ -585,15 +586,8 @@ def test_the_judge_is_right_seven_times_in_ten_and_as_strict_as_it_happens_to_be
     rng = np.random.default_rng(5)
     sharpness, readiness = [], []
     for _ in range(60):
-        state = rng.bit_generator.state
         run = shifts.draw(rng, 0.25, 0.6)
-        again = np.random.default_rng(0)
-        again.bit_generator.state = state
-        again.normal(size=shifts.K)
-        harmful = again.random(shifts.K) < again.uniform(*shifts.BASE_HARM)  # not the order of draw: see below
-        del harmful
-        verdicts = run.judge(np.arange(shifts.K))
-        readiness.append(verdicts.mean())
+        readiness.append(run.judge(np.arange(shifts.K)).mean())
         flagged = [run.judge(samples["response"]).mean() for samples in (run.reference_samples, run.policy_samples)]
         sharpness.append((flagged[1] - flagged[0]) / run.harm_change)
     # flagged share = strictness offset + (2·0.7 − 1)·share harmful: the difference is 0.4 of the change of harm

@@ -31,7 +31,7 @@ class Judge:
         """
         ids = np.asarray(responses)
         try:
-            if ids.dtype.kind not in "iu":
+            if ids.size and ids.dtype.kind not in "iu":
                 raise KeyError(f"entries of type {ids.dtype}")
             verdicts = [self._verdicts[number] for number in ids.ravel().tolist()]
         except KeyError as error:
