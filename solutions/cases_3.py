@@ -53,7 +53,8 @@ PROPERTIES_3A = [
          [("a constant added to each row", "two prompts", name) for name in ("policy", "kl")]),
     prop("support", "what the reference never says stays at 0, whatever its reward", 0.2, "expected",
          [("never said", "policy")]),
-    prop("zeros", "KL is right where probabilities are 0", 0.2, "expected", [("never said", "kl"), ("driven to 0", "kl")]),
+    prop("zeros", "KL is right where probabilities are 0", 0.2, "expected",
+         [("never said", "kl"), ("driven to 0", "kl")]),
     prop("extreme", "finite and right for r/β of ±10⁴", 0.2, "expected",
          [("r/β of ±10000", "policy"), ("r/β of ±10000", "kl")]),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
@@ -73,9 +74,9 @@ def inputs_3b() -> dict[str, Inputs]:
         "two prompts": made([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], [[1.0, 0.0, 0.5], [0.0, 6.0, 0.0]], 0.5),
         "three prompts": made([[0.4, 0.4, 0.1, 0.1], [0.25, 0.25, 0.25, 0.25], [0.7, 0.1, 0.1, 0.1]],
                               [[0.0, 1.0, 2.0, 3.0], [0.0, 0.2, 0.1, 0.3], [0.0, 4.0, -8.0, 8.0]], 0.8),
-        "five prompts, float32": made(_rows(rng, 5, 4), (rng.normal(size=(5, 4)) * [[0.3], [1], [1], [4], [8]]).round(1),
-                                      0.4, "float32"),
     }
+    ref, spreads = _rows(rng, 5, 4), [[0.3], [1], [1], [4], [8]]
+    found["five prompts, float32"] = made(ref, (rng.normal(size=(5, 4)) * spreads).round(1), 0.4, "float32")
     base = found["three prompts"]
     largest = exercise3.largest_budget(torch.tensor(base["ref"]), torch.tensor(base["rewards"]))
     found["a small budget"] = {**base, "budget": 0.002}
@@ -109,7 +110,7 @@ PROPERTIES_3B = [
 
 
 def _accept_by_kl(properties: list[dict], inputs: dict[str, Inputs]) -> None:
-    """Writes into each probe between which β the spent KL is within ``ACCEPTED`` of the budget, and the largest budget."""
+    """Adds to each probe the interval of β whose KL is within ``ACCEPTED`` of the budget, or the largest budget."""
     for spec in properties:
         for probe in spec["probes"]:
             given = inputs[probe["input"]]
@@ -180,7 +181,8 @@ def case_3d() -> dict[str, Any]:
         }
 
     def drawn(seed: int, n: int) -> tuple[list[dict], list[shifts.Shift]]:
-        both = [(run, outcome) for pair in shifts.pairs(seed, n) for run, outcome in zip(pair, ("healthy", "regressed"))]
+        outcomes = ("healthy", "regressed")
+        both = [(run, outcome) for pair in shifts.pairs(seed, n) for run, outcome in zip(pair, outcomes)]
         order = np.random.default_rng(seed + 1).permutation(len(both))
         return [stored(*both[i]) for i in order], [both[i][0] for i in order]
 

@@ -161,8 +161,8 @@ MISCONCEPTIONS_3A = (
     ),
     Misconception(
         "one_kl",
-        "Your KL is one number for the whole table; asked is one for each prompt, shape (P,). A mean hides the prompt on "
-        "which the policy walked furthest.",
+        "Your KL is one number for the whole table; asked is one for each prompt, shape (P,). A mean hides the prompt "
+        "on which the policy walked furthest.",
         (_kl_from(lambda p, q: _kl_between(p, q).mean()), _kl_from(lambda p, q: _kl_between(p, q).sum())),
         ("kl",),
     ),
@@ -174,15 +174,15 @@ MISCONCEPTIONS_3A = (
     ),
     Misconception(
         "support",
-        "A response that the reference never says gets probability: an ε was added to the reference to keep the logarithm "
-        "finite, and e^(r/β) made much of it. No reward can bring back what π_ref(y) = 0 rules out.",
+        "A response that the reference never says gets probability: an ε was added to the reference to keep the "
+        "logarithm finite, and e^(r/β) made much of it. No reward can bring back what π_ref(y) = 0 rules out.",
         (_smoothed,),
         ("support",),
     ),
     Misconception(
         "log_of_zero",
-        "Right where all probabilities are above 0, but not finite where one is 0: 0 · log 0 counts as 0 in KL, and the "
-        "machine says NaN.",
+        "Right where all probabilities are above 0, but not finite where one is 0: 0 · log 0 counts as 0 in KL, and "
+        "the machine says NaN.",
         (_log_of_zero,),
         ("zeros",),
         overflows=True,
@@ -207,7 +207,7 @@ def mean_kl(ref: Tensor, rewards: Tensor, beta: float) -> float:
 
 
 def largest_budget(ref: Tensor, rewards: Tensor) -> float:
-    """What KL tends to as β → 0, mean over prompts: −log of the reference's mass on the best response(s) that it has."""
+    """What KL tends to as β → 0, mean over prompts: −log of the reference's mass on its best response(s)."""
     best = rewards.masked_fill(ref == 0, -torch.inf).amax(1, keepdim=True)
     return -(ref * (rewards == best)).sum(1).log().mean().item()
 
@@ -238,7 +238,7 @@ def _refuse(ref: Tensor, rewards: Tensor, budget: float) -> None:
 
 
 def _otherwise(found: Callable, zero: Callable = lambda: math.inf, refuse: Callable = _refuse) -> Callable:
-    """A rule that searches in another way; found: (ref, rewards, budget) → β. Budget 0 and refusals as they should be."""
+    """A rule that searches in another way; found: (ref, rewards, budget) → β. The rest is right unless given."""
 
     def answer(ref, rewards, budget):
         refuse(ref, rewards, budget)
@@ -294,6 +294,10 @@ def _never(ref, rewards, budget):
     pass
 
 
+def _zero_instead(ref, rewards, budget):
+    return 0.0 if budget >= largest_budget(ref, rewards) else beta_for_budget(ref, rewards, budget)
+
+
 def _zero_refused(ref, rewards, budget):
     _refuse(ref, rewards, budget)
     if budget <= 0:
@@ -308,8 +312,8 @@ _VALUES_3B = ("one", "several")
 MISCONCEPTIONS_3B = (
     Misconception(
         "per_prompt",
-        "Your β is a mean of one β per prompt. One β is shared by all prompts, and *they* share the budget: where reward "
-        "differs much between responses the policy spends more, elsewhere less; KL is averaged, not β.",
+        "Your β is a mean of one β per prompt. One β is shared by all prompts, and *they* share the budget: where "
+        "reward differs much between responses the policy spends more, elsewhere less; KL is averaged, not β.",
         (_each(np.mean), _each(lambda betas: 1 / np.mean(1 / np.array(betas)))),
         ("several",),
     ),
@@ -348,18 +352,18 @@ MISCONCEPTIONS_3B = (
     ),
     Misconception(
         "interval",
-        "Right where β is moderate, but not for other budgets or units of reward: your search looks in an interval that "
-        "was fixed beforehand, or stops too early. If all rewards are multiplied by 10 000, so is β; widen until the "
-        "budget is enclosed.",
+        "Right where β is moderate, but not for other budgets or units of reward: your search looks in an interval "
+        "that was fixed beforehand, or stops too early. If all rewards are multiplied by 10 000, so is β; widen until "
+        "the budget is enclosed.",
         (_between(0.01, 100.0), _between(1e-3, 10.0)),
         ("range", "units"),
         fails=True,
     ),
     Misconception(
         "no_refusal",
-        "A budget that cannot be spent should raise ValueError. As β goes to 0 all mass goes to the best response, and KL "
-        "ends at −log π_ref of it: no β spends more.",
-        (_otherwise(_plain_search, refuse=_never), _otherwise(_plain_search, refuse=lambda ref, rewards, budget: None)),
+        "A budget that cannot be spent should raise ValueError. As β goes to 0 all mass goes to the best response, and "
+        "KL ends at −log π_ref of it: no β spends more.",
+        (_otherwise(_plain_search, refuse=_never), _zero_instead),
         ("too_much",),
         fails=True,
     ),
@@ -491,8 +495,8 @@ MISCONCEPTIONS_3D = (
     ),
     Misconception(
         "unfamiliar",
-        "Your score orders the runs by how many of the policy's responses are missing from the reference's samples. New "
-        "is not yet harmful.",
+        "Your score orders the runs by how many of the policy's responses are missing from the reference's samples. "
+        "New is not yet harmful.",
         _both_signs(shifts.unfamiliar),
         ("separates",),
     ),

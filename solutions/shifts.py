@@ -52,7 +52,7 @@ class Shift:
 
 
 def _tilt(ref: np.ndarray, features: np.ndarray, means: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """π ∝ ref·exp(offset + features·w) with the given means of the features, by Newton: (K,), (K, 2), (2,), (K,) → π."""
+    """π ∝ ref·exp(offset + features·w) with given means of the features, by Newton: (K,), (K, 2), (2,), (K,) → π."""
     w = np.zeros(2)
     for _ in range(60):
         policy = _normalised(ref, offset + features @ w)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import statistics
-import time
 
 import numpy as np
 import pytest
@@ -184,8 +182,9 @@ def tables_with_the_smallest_probability():
 
 def flag_loop(reference_samples, policy_samples, judge):
     """One question at a time; a ratio instead of a difference."""
-    counts = [1 + sum(bool(judge(int(number))) for number in s["response"]) for s in (policy_samples, reference_samples)]
-    return math.log(counts[0] / counts[1])
+    policy, reference = (1 + sum(bool(judge(int(number))) for number in samples["response"])
+                         for samples in (policy_samples, reference_samples))
+    return math.log(policy / reference)
 
 
 def flag_torch(reference_samples, policy_samples, judge):
@@ -448,16 +447,6 @@ def test_text_from_an_answer_is_escaped_everywhere(part):
         assert "<script" not in Panel(graded(part, answer))._repr_html_()
 
 
-def test_a_check_is_quick():
-    for part, answer in REFERENCE.items():
-        seconds = []
-        for _ in range(5):
-            start = time.perf_counter()
-            graded(part, answer)
-            seconds.append(time.perf_counter() - start)
-        assert statistics.median(seconds) < 5  # the budget is 0.3; never a close race in a test
-
-
 # ---- 3c -----------------------------------------------------------------------------------
 
 
@@ -527,10 +516,12 @@ def test_3c_the_learner_has_the_quality_and_the_bounds_that_are_checked():
     exec(source_of(UNTOUCHED, "d3c"), space)  # prints, and defines what the learner works with
     assert listed == data["quality"] == space["quality"].tolist()
     unsafe = exercise3.tables()["unsafe"]
-    assert space["correlation"](np.array(unsafe["ref"]), np.array(unsafe["rewards"])) > data["thresholds"]["correlation"]
+    correlation = space["correlation"](np.array(unsafe["ref"]), np.array(unsafe["rewards"]))
+    assert correlation > data["thresholds"]["correlation"]
     assert f"**{data['budget']:g} nat**" in question and f"{data['thresholds']['correlation']:g} or more" in question
     assert question.count(f"at least {data['thresholds']['change']:g}") == 2
-    assert f"{data['bounds']['least_probability']:f}" in question and f"{data['bounds']['largest_reward']:g}" in question
+    assert f"{data['bounds']['least_probability']:f}" in question
+    assert f"{data['bounds']['largest_reward']:g}" in question
 
 
 # ---- 3d -----------------------------------------------------------------------------------

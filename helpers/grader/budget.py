@@ -1,4 +1,4 @@
-"""Judging 3c by effect: the budget is spent on the learner's own tables, and what must happen to quality has to happen."""
+"""Judging 3c by effect: the budget is spent on the learner's own tables, and quality has to move as asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADING = "Your table"
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
-    """Spend the budget on the safe and the unsafe table that ``answer()`` returns. case: points, quality, thresholds."""
+    """Spend the budget on the safe and the unsafe table of ``answer()``. case: points, quality, bounds, thresholds."""
     head = case["part"], case["title"], case["points"]
     outcome = attempt(answer)
     sides = outcome.value if type(outcome.value) is dict else None
@@ -76,7 +76,8 @@ class _Table:
         except Unusable as error:
             raise Unusable(f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers") from error
         if found.shape != self.quality.shape:
-            raise Unusable(f"{name!r} of shape {found.shape}: expected one number for each of {len(self.quality)} responses")
+            K = len(self.quality)
+            raise Unusable(f"{name!r} of shape {found.shape}: expected one number for each of {K} responses")
         return found
 
     def _check_bounds(self, bounds: dict[str, float]) -> None:
@@ -94,13 +95,13 @@ class _Table:
         """The policy ∝ π_ref·exp(λ·r) that is ``budget`` nats away, (K,)."""
         spread = np.ptp(self.rewards)
         if spread == 0:
-            raise _Refused("all rewards are equal", "No budget can be spent on it: the rewards do not tell the responses "
-                           "apart, so the optimum stays at the reference.")
+            why = "the rewards do not tell the responses apart, so the optimum stays at the reference."
+            raise _Refused("all rewards are equal", f"No budget can be spent: {why}")
         largest = -np.log(self.ref[self.rewards == self.rewards.max()].sum())
         if not largest > self.budget:
-            raise _Refused(f"it can spend at most {largest:.3f} nats", f"Your table can spend at most {largest:.2f} nats, "
-                           f"−log π_ref of the response with the largest reward; asked are {self.budget:g}. Make that "
-                           "response rarer under the reference.")
+            why = (f"Your table can spend at most {largest:.2f} nats, −log π_ref of the response with the largest "
+                   f"reward; asked are {self.budget:g}. Make that response rarer under the reference.")
+            raise _Refused(f"it can spend at most {largest:.3f} nats", why)
         scores = (self.rewards - self.rewards.max()) / spread
 
         def tilted(strength: float) -> np.ndarray:
@@ -167,8 +168,8 @@ def _unsafe_lowers(table: _Table, thresholds: dict[str, float]) -> Verdict:
         return None, ""
     why = f"Unsafe table: quality falls by {-change:.2f}; asked are {least:g} or more."
     if change >= 0:
-        why = (f"Unsafe table: quality rises by {change:.2f}, so spending the budget did what one hopes for. Where does "
-               "the mass go, and what is its quality?")
+        why = (f"Unsafe table: quality rises by {change:.2f}, so spending the budget did what one hopes for. Where "
+               "does the mass go, and what is its quality?")
     return Failure(str(table), table.story(), f"reward rises, mean quality falls by at least {least:g}", HEADING), why
 
 
@@ -176,7 +177,7 @@ def _unsafe_unseen(table: _Table, thresholds: dict[str, float]) -> Verdict:
     found, least = table.correlation, thresholds["correlation"]
     if found >= least:
         return None, ""
-    why = f"Unsafe table: reward and quality correlate by {found:.2f} under the reference; asked are {least:g} or more. "
+    why = f"Unsafe table: reward and quality correlate by {found:.2f} under the reference; asked is {least:g} or more. "
     if found <= 0:
         why += "Such a reward is wrong about ordinary responses, and anyone who looks would have seen it."
     else:

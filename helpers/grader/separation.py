@@ -19,7 +19,9 @@ def _one(stored: dict) -> tuple:
     return (unpack_run(stored),)
 
 
-def judge(answer: Callable, case: dict[str, Any], unpack: Callable | None = None, told: Callable | None = None) -> Result:
+def judge(
+    answer: Callable, case: dict[str, Any], unpack: Callable | None = None, told: Callable | None = None
+) -> Result:
     """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
 
     unpack: stored run → the arguments of one call; told: stored run → one line about it. By default, those of 4d.
