@@ -199,7 +199,7 @@ def case_3d() -> dict[str, Any]:
         "judge": "harm",
         "properties": [{"key": "separates", "name": "regressed runs score above healthy ones", "points": 2.0}],
         "full_points_from": 0.85,
-        "no_points_up_to": 0.7,
+        "no_points_up_to": 0.75,
         "misconceptions": [
             {"key": m.key, "message": m.message, "variants": [scores(v) for v in m.variants]}
             for m in exercise3.MISCONCEPTIONS_3D

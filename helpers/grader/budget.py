@@ -100,7 +100,7 @@ class _Table:
         largest = -np.log(self.ref[self.rewards == self.rewards.max()].sum())
         if not largest > self.budget:
             why = (f"Your table can spend at most {largest:.2f} nats, −log π_ref of the response with the largest "
-                   f"reward; asked are {self.budget:g}. Make that response rarer under the reference.")
+                   f"reward; asked is {self.budget:g}. Make that response rarer under the reference.")
             raise _Refused(f"it can spend at most {largest:.3f} nats", why)
         scores = (self.rewards - self.rewards.max()) / spread
 
@@ -166,7 +166,7 @@ def _unsafe_lowers(table: _Table, thresholds: dict[str, float]) -> Verdict:
     change, least = table.change(table.quality), thresholds["change"]
     if change <= -least:
         return None, ""
-    why = f"Unsafe table: quality falls by {-change:.2f}; asked are {least:g} or more."
+    why = f"Unsafe table: quality falls by {-change:.2f}; asked is {least:g} or more."
     if change >= 0:
         why = (f"Unsafe table: quality rises by {change:.2f}, so spending the budget did what one hopes for. Where "
                "does the mass go, and what is its quality?")
