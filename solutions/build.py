@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from helpers.grader.trial import Trial, close
 from solutions import exercise4, runs
 from solutions.exercise4 import Misconception
 
+BRING_CASES = ("solutions.cases_3",)  # modules with cases() → {part: case}; exercise 4's are below
 CASES = ROOT / "helpers" / "grader" / "cases"
 SOLVED, EXERCISES = ROOT / "solutions" / "exercises_solved.ipynb", ROOT / "exercises.ipynb"
 
@@ -109,14 +111,15 @@ def inputs_4b() -> dict[str, Inputs]:
 def prop(
     key: str, name: str, points: float, kind: str, probes: list, values: bool = False, slack: float = 1.0
 ) -> dict[str, Any]:
-    """One property. probes: names of inputs; (input, twin) for kind 'same'; (input, argument) to observe a gradient.
+    """One property. probes: names of inputs; (input, twin) for kind 'same'; (input, argument) to observe a gradient,
+    (input, result) to observe one of several results; (input, twin, result) for both.
 
     slack: how far a value may be off, in units of the tolerance for rounding; float32 has a grain of 0.001 at 10⁴.
     """
     listed = []
     for probe in probes:
-        name_of, other = probe if isinstance(probe, tuple) else (probe, "")
-        listed.append({"input": name_of, "of": "" if kind == "same" else other})
+        name_of, other, *result = probe if isinstance(probe, tuple) else (probe, "")
+        listed.append({"input": name_of, "of": "".join(result) if kind == "same" else other})
         if kind == "same":
             listed[-1]["twin"] = other
     head = {"key": key, "name": name, "points": points, "kind": kind, "values": values, "slack": slack}
@@ -173,22 +176,23 @@ def frozen(values: Any) -> Any:
     return {"dtype": values.dtype.name, "data": walk(values.tolist())}
 
 
-def observe(function, inputs: Inputs, of: str) -> np.ndarray:
-    """Value or gradient of one of our own functions; it has to run on tensors."""
+def observe(function, inputs: Inputs, of: str, returns: tuple[str, ...] = ()) -> np.ndarray:
+    """Value, one of several results, or gradient of one of our own functions; it has to run on tensors."""
     trial = Trial(function, inputs)
     if trial.first.error or trial.numpy:
         raise RuntimeError(f"{function} on {inputs}: {trial.first.error or 'ran on arrays only'}")
-    return trial.gradient(inputs, of) if of else trial.value(inputs)
+    return trial.gradient(inputs, of) if of and of not in returns else trial.value(inputs, returns, of)
 
 
 def function_case(
-    part: str, title: str, reference, inputs: dict[str, Inputs], properties: list[dict], wrong, differentiable=()
+    part: str, title: str, reference, inputs: dict[str, Inputs], properties: list[dict], wrong, differentiable=(),
+    returns: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Expected values and fingerprints of the wrong answers: where, and only where, they differ from the truth."""
     for spec in properties:
         for probe in spec["probes"]:
-            if spec["kind"] != "same":
-                probe["expected"] = frozen(observe(reference, inputs[probe["input"]], probe["of"]))
+            if spec["kind"] not in ("same", "raises"):
+                probe["expected"] = frozen(observe(reference, inputs[probe["input"]], probe["of"], returns))
     return {
         "part": part,
         "title": title,
@@ -196,27 +200,33 @@ def function_case(
         "asks_for": reference.__name__,
         "judge": "functions",
         "differentiable": list(differentiable),
+        **({"returns": list(returns)} if returns else {}),
         "inputs": {name: {k: frozen(v) for k, v in probe.items()} for name, probe in inputs.items()},
         "properties": properties,
-        "misconceptions": [misconception(m, inputs, properties) for m in wrong],
+        "misconceptions": [misconception(m, inputs, properties, returns) for m in wrong],
     }
 
 
-def misconception(m: Misconception, inputs: dict[str, Inputs], properties: list[dict]) -> dict[str, Any]:
+def misconception(m: Misconception, inputs: dict[str, Inputs], properties: list[dict], returns=()) -> dict[str, Any]:
     """What the learner's side needs to recognise it."""
-    if m.overflows:
-        return {"key": m.key, "message": m.message, "not_finite_in": list(m.shows_in)}
-    return {"key": m.key, "message": m.message, "variants": [fingerprint(v, m, inputs, properties) for v in m.variants]}
+    head = {"key": m.key, "message": m.message}
+    for how, holds in (("not_finite_in", m.overflows), ("near_in", m.near), ("fails_in", m.fails)):
+        if holds:
+            return {**head, how: list(m.shows_in)}
+    return {**head, "variants": [fingerprint(v, m, inputs, properties, returns) for v in m.variants]}
 
 
-def fingerprint(variant, m: Misconception, inputs: dict[str, Inputs], properties: list[dict]) -> list[dict[str, Any]]:
+def fingerprint(
+    variant, m: Misconception, inputs: dict[str, Inputs], properties: list[dict], returns: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
     """The observations of one wrong answer that differ from the truth, on the properties it shows itself in."""
     outputs = []
     for spec in properties:
         for probe in spec["probes"] if spec["key"] in m.shows_in else ():
-            value = observe(variant, inputs[probe["input"]], probe["of"])
-            if not close(value, array(probe["expected"])):
+            value = observe(variant, inputs[probe["input"]], probe["of"], returns)
+            if not close(value, array(probe["expected"]), spec["slack"]):
                 outputs.append({"input": probe["input"], "of": probe["of"], "value": frozen(value)})
+                outputs[-1].update({"slack": spec["slack"]} if "within" in probe else {})
     if not outputs:
         raise RuntimeError(f"{m.key}: right on every probe, so nothing would be found")
     return outputs
@@ -294,7 +304,9 @@ def case_4d() -> dict[str, Any]:
 
 def all_cases() -> dict[str, dict[str, Any]]:
     """Every part's frozen case, by name."""
+    brought = [import_module(name).cases() for name in BRING_CASES]
     return {
+        **{part: case for cases in brought for part, case in cases.items()},
         "4a": function_case("4a", "implicit rewards from logits", exercise4.implicit_rewards, inputs_4a(),
                             PROPERTIES_4A, exercise4.MISCONCEPTIONS_4A),
         "4b": function_case("4b", "DPO for rankings", exercise4.ranked_loss, inputs_4b(),

@@ -22,6 +22,8 @@ class Misconception:
 
     shows_in: property keys; the frozen outputs of the variants on those properties' probes are the fingerprint.
     overflows: recognised instead by outputs that are not finite there, although all values are right elsewhere.
+    near: recognised instead by values that are within a few per cent of the right ones, and yet not right.
+    fails: recognised instead by any of these properties failing although all values are right.
     """
 
     key: str
@@ -29,6 +31,8 @@ class Misconception:
     variants: tuple[Callable, ...]
     shows_in: tuple[str, ...]
     overflows: bool = False
+    near: bool = False
+    fails: bool = False
 
 
 # ---- 4a ------------------------------------------------------------------------------------

@@ -177,9 +177,8 @@ def candidates() -> dict:
 MEASURED = Path(__file__).parent / "measured.json"
 
 
-def main() -> None:
-    """Measure on ``MEASURED_SEEDS`` (a few minutes), print the table and keep it in ``measured.json``."""
-    found = measure(MEASURED_SEEDS, candidates())
+def record(found: dict[str, list[float]], seeds: range, path: Path) -> None:
+    """Print mean ± sd and least AUC of each metric, and keep them with every value in a JSON file."""
     table = {}
     for name, each in found.items():
         row = {
@@ -189,9 +188,14 @@ def main() -> None:
         }
         print(f"{name:<42} {row['mean']:.2f} ± {row['sd']:.2f}   least {row['least']:.2f}")
         table[name] = {**row, "each": [round(value, 4) for value in each]}
-    record = {"first_seed": MEASURED_SEEDS[0], "draws": len(MEASURED_SEEDS), "runs_per_class": 20, "auc": table}
+    record = {"first_seed": seeds[0], "draws": len(seeds), "runs_per_class": 20, "auc": table}
     lines = re.sub(r"\s+(?=[\d\]])", " ", json.dumps(record, indent=1, ensure_ascii=False))  # lists on one line
-    MEASURED.write_text(lines.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8")
+    path.write_text(lines.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure on ``MEASURED_SEEDS`` (a few minutes), print the table and keep it in ``measured.json``."""
+    record(measure(MEASURED_SEEDS, candidates()), MEASURED_SEEDS, MEASURED)
 
 
 if __name__ == "__main__":

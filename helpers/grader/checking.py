@@ -7,13 +7,19 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import displacement, functions, separation
+from helpers.grader import budget, displacement, functions, harm, separation
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
 from helpers.grader.trial import described, type_name
 
-JUDGES = {"functions": functions.judge, "displacement": displacement.judge, "separation": separation.judge}
+JUDGES = {
+    "functions": functions.judge,
+    "displacement": displacement.judge,
+    "separation": separation.judge,
+    "budget": budget.judge,
+    "harm": harm.judge,
+}
 _latest: dict[str, Result] = {}  # of this session, for progress()
 
 

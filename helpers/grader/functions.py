@@ -2,12 +2,15 @@
 
 A case lists properties in order, each with its probes, smallest first. Kinds of property: ``expected``: the value, or
 the gradient in the argument that ``of`` names, is what is recorded; ``same``: equal values on an input and on its twin;
-``blocked``: no gradient reaches an argument; ``unchanged``: no argument was modified. The first properties, marked
+``blocked``: no gradient reaches an argument; ``raises``: ValueError, whose text holds the number that ``mentions``
+gives; ``unchanged``: no argument was modified. Where the case ``returns`` several results, ``of`` names one of them. A
+probe with ``within`` accepts any number between those two. The first properties, marked
 ``values``, are what the part asks for; the others count only once one of these holds: a constant is invariant, too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +18,9 @@ import numpy as np
 
 from helpers.grader.frozen import array
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.trial import Trial, Unusable, close
+from helpers.grader.trial import Trial, Unusable, close, plain
 
+NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
 SHOWN = 30  # entries of an array that a reader can take in
 
 
@@ -27,7 +31,7 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     trial = Trial(answer, next(iter(inputs.values())), tuple(case["differentiable"]))
     if trial.first.missing:
         return Result(*head, "unattempted")
-    seen = _Observations(trial, inputs)
+    seen = _Observations(trial, inputs, tuple(case.get("returns", ())))
     properties = []
     for spec in case["properties"]:
         failure = _failure(spec, seen, inputs)
@@ -42,20 +46,22 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
 class _Observations:
     """What the answer does on each probe, asked once: an array, or the text of its failure."""
 
-    def __init__(self, trial: Trial, inputs: dict[str, dict[str, Any]]):
+    def __init__(self, trial: Trial, inputs: dict[str, dict[str, Any]], returns: tuple[str, ...] = ()):
         self.trial = trial
+        self.returns = returns
         self._inputs = inputs
         self._known: dict[tuple[str, str], np.ndarray | str] = {}
 
-    def __call__(self, probe: str, gradient: str = "") -> np.ndarray | str:
-        if (probe, gradient) not in self._known:
+    def __call__(self, probe: str, of: str = "") -> np.ndarray | str:
+        if (probe, of) not in self._known:
             try:
                 inputs = self._inputs[probe]
-                seen = self.trial.gradient(inputs, gradient) if gradient else self.trial.value(inputs)
+                gradient = of and of not in self.returns
+                seen = self.trial.gradient(inputs, of) if gradient else self.trial.value(inputs, self.returns, of)
             except Unusable as error:
                 seen = str(error)
-            self._known[probe, gradient] = seen
-        return self._known[probe, gradient]
+            self._known[probe, of] = seen
+        return self._known[probe, of]
 
 
 def _failure(spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[str, Any]]) -> Failure | None:
@@ -66,14 +72,45 @@ def _failure(spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[s
     if spec["kind"] == "blocked" and seen.trial.numpy:
         return None  # numpy carries no gradients, so none can leak
     for probe in spec["probes"]:
+        if spec["kind"] == "raises":
+            failure = _not_refused(probe, seen, inputs[probe["input"]])
+            if failure:
+                return failure
+            continue
         yours = seen(probe["input"], probe["of"])
-        expected = seen(probe["twin"]) if spec["kind"] == "same" else array(probe["expected"])
+        if "within" in probe and not isinstance(yours, str):
+            low, high = probe["within"]
+            if yours.size != 1 or not low <= yours.item() <= high:
+                expected = f"{shown(array(probe['expected']))}   (anything from {low:.7g} to {high:.7g})"
+                return Failure(_shown_inputs(inputs[probe["input"]]), shown(yours), expected)
+            continue
+        expected = seen(probe["twin"], probe["of"]) if spec["kind"] == "same" else array(probe["expected"])
         wrong = isinstance(yours, str) or isinstance(expected, str)
-        if wrong or not close(yours, expected, spec["slack"]) or not np.isfinite(yours).all():
+        endless = spec["kind"] == "expected" and np.isinf(expected).any()  # only where infinity is the right answer
+        if wrong or not close(yours, expected, spec["slack"]) or not (endless or np.isfinite(yours).all()):
             what = f"gradient in {probe['of']}: " if probe["of"] else ""
+            what = f"{probe['of']}: " if probe["of"] in seen.returns else what
             behind = "   (your value before the change)" if spec["kind"] == "same" else ""
             return Failure(_shown_inputs(inputs[probe["input"]]), what + shown(yours), what + shown(expected) + behind)
     return None
+
+
+def _not_refused(probe: dict[str, Any], seen: _Observations, inputs: dict[str, Any]) -> Failure | None:
+    """Whether the answer raises ValueError, with the number in its text that the probe may ask for."""
+    outcome = seen.trial.outcome(inputs)
+    asked = "ValueError"
+    if outcome.refused:
+        if "mentions" not in probe:
+            return None
+        asked += f", and {probe['mentions']:.4g} in its text"
+        numbers = [float(found) for found in re.findall(r"\d+\.?\d*(?:e[+-]?\d+)?", outcome.error)]
+        if any(abs(number - probe["mentions"]) <= 0.006 for number in numbers):  # two digits after the point will do
+            return None
+    try:
+        yours = outcome.error or shown(plain(outcome.value))
+    except Unusable as error:
+        yours = str(error)
+    return Failure(_shown_inputs(inputs), yours, asked)
 
 
 def _diagnoses(case: dict[str, Any], seen: _Observations, properties: list[Property]) -> tuple[str, ...]:
@@ -84,9 +121,9 @@ def _diagnoses(case: dict[str, Any], seen: _Observations, properties: list[Prope
     def reproduces(outputs: list[dict[str, Any]]) -> bool:
         for output in outputs:
             yours = seen(output["input"], output["of"])
-            if output["of"] and seen.trial.numpy:
+            if output["of"] and output["of"] not in seen.returns and seen.trial.numpy:
                 return False  # differences are no sign of a graph
-            if isinstance(yours, str) or not close(yours, array(output["value"])):
+            if isinstance(yours, str) or not close(yours, array(output["value"]), output.get("slack", 1.0)):
                 return False
         return True
 
@@ -94,11 +131,24 @@ def _diagnoses(case: dict[str, Any], seen: _Observations, properties: list[Prope
         outputs = [seen(probe["input"], probe["of"]) for key in keys for probe in specs[key]["probes"]]
         return values_right and any(not isinstance(o, str) and not np.isfinite(o).all() for o in outputs)
 
-    return tuple(
-        m["message"]
-        for m in case["misconceptions"]
-        if (overflows(m["not_finite_in"]) if "not_finite_in" in m else any(map(reproduces, m["variants"])))
-    )
+    def near(keys: list[str]) -> bool:
+        probes = [probe for key in keys for probe in specs[key]["probes"]]
+        pairs = [(seen(probe["input"], probe["of"]), array(probe["expected"])) for probe in probes]
+        return not values_right and all(
+            not isinstance(yours, str) and yours.size == 1 and abs(yours.item() - right) <= NEAR * abs(right)
+            for yours, right in pairs
+        )
+
+    def fails(keys: list[str]) -> bool:
+        return values_right and any(p.failure is not None for p in properties if p.key in keys)
+
+    def recognised(m: dict[str, Any]) -> bool:
+        for how, test in (("not_finite_in", overflows), ("near_in", near), ("fails_in", fails)):
+            if how in m:
+                return test(m[how])
+        return any(map(reproduces, m["variants"]))
+
+    return tuple(m["message"] for m in case["misconceptions"] if recognised(m))
 
 
 def shown(values: np.ndarray | float | str) -> str:

@@ -15,12 +15,22 @@ FIRST = "First run that it cannot score"
 SAME_ORDER = 0.98  # rank correlation from which two scores count as the same metric
 
 
-def judge(answer: Callable, case: dict[str, Any]) -> Result:
-    """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``."""
+def _one(stored: dict) -> tuple:
+    return (unpack_run(stored),)
+
+
+def judge(
+    answer: Callable, case: dict[str, Any], unpack: Callable | None = None, told: Callable | None = None
+) -> Result:
+    """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
+
+    unpack: stored run → the arguments of one call; told: stored run → one line about it. By default, those of 4d.
+    """
+    unpack, told = unpack or _one, told or _margins
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
     scores = []
     for number, stored in enumerate(case["runs"]):
-        outcome = attempt(answer, unpack_run(stored))
+        outcome = attempt(answer, *unpack(stored))
         if number == 0 and outcome.missing:
             return Result(*head, "unattempted")
         try:
@@ -35,7 +45,7 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     low, high = case["no_points_up_to"], case["full_points_from"]
     earned = round(spec["points"] * min(max((reached - low) / (high - low), 0.0), 1.0), 2)
     note = f"AUC {reached:.2f}: so often does a regressed run score above a healthy one. Full points from {high:g}."
-    failure = None if reached >= high else _confusion(case["runs"], scores, regressed)
+    failure = None if reached >= high else _confusion(case["runs"], scores, regressed, told)
     properties = [Property(spec["key"], spec["name"], spec["points"], earned, failure)]
     diagnoses = () if reached >= high else _diagnoses(case["misconceptions"], scores)
     if reached <= 1 - high:
@@ -57,20 +67,20 @@ def auc(healthy: np.ndarray, regressed: np.ndarray) -> float:
     return float(((regressed[:, None] > healthy) + 0.5 * (regressed[:, None] == healthy)).mean())
 
 
-def _confusion(runs: list[dict], scores: np.ndarray, regressed: np.ndarray) -> Failure:
+def _confusion(runs: list[dict], scores: np.ndarray, regressed: np.ndarray, told: Callable) -> Failure:
     """The healthy run with the largest score beside the regressed run with the smallest."""
     h = int(np.where(regressed, -np.inf, scores).argmax())
     r = int(np.where(regressed, scores, np.inf).argmin())
     yours = f"healthy run scores {scores[h]:.4g}\nregressed run scores {scores[r]:.4g}"
-
-    def told(stored):
-        run = unpack_run(stored)
-        chosen = run["policy_chosen_logps"] - run["ref_chosen_logps"]
-        rejected = run["policy_rejected_logps"] - run["ref_rejected_logps"]
-        return f"mean margin {np.mean(chosen - rejected):+.2f}, mean change of chosen {np.mean(chosen):+.2f} nats"
-
     inputs = f"healthy run {h + 1}: {told(runs[h])}\nregressed run {r + 1}: {told(runs[r])}"
     return Failure(inputs, yours, "the regressed run scores higher", "The pair of runs that it confuses most")
+
+
+def _margins(stored: dict) -> str:
+    run = unpack_run(stored)
+    chosen = run["policy_chosen_logps"] - run["ref_chosen_logps"]
+    rejected = run["policy_rejected_logps"] - run["ref_rejected_logps"]
+    return f"mean margin {np.mean(chosen - rejected):+.2f}, mean change of chosen {np.mean(chosen):+.2f} nats"
 
 
 def _diagnoses(misconceptions: list[dict[str, Any]], scores: np.ndarray) -> tuple[str, ...]:

@@ -30,11 +30,12 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call returned, or how it failed. missing: nothing was written yet."""
+    """What one call returned, or how it failed. missing: nothing was written yet; refused: it raised ValueError."""
 
     value: Any = None
     error: str = ""
     missing: bool = False
+    refused: bool = False
 
 
 def attempt(function: Callable, *arguments) -> Outcome:
@@ -50,7 +51,7 @@ def attempt(function: Callable, *arguments) -> Outcome:
     except NotImplementedError as error:
         return Outcome(error=described(error), missing=True)
     except BaseException as error:  # SystemExit and worse included
-        return Outcome(error=described(error))
+        return Outcome(error=described(error), refused=issubclass(type(error), ValueError))
     return Outcome(value=value, missing=value is None)
 
 
@@ -113,7 +114,7 @@ def close(yours: np.ndarray, expected: np.ndarray, slack: float = 1.0) -> bool:
     if yours.shape != expected.shape:
         return False
     with np.errstate(all="ignore"):
-        near = np.abs(yours - expected) <= slack * (ATOL + RTOL * np.abs(expected))
+        near = np.isfinite(expected) & (np.abs(yours - expected) <= slack * (ATOL + RTOL * np.abs(expected)))
     return bool(np.all(near | (yours == expected) | (np.isnan(yours) & np.isnan(expected))))
 
 
@@ -146,14 +147,24 @@ class Trial:
             if not again.error:
                 self.first, self.numpy = again, True
 
-    def value(self, inputs: Inputs) -> np.ndarray:
-        """What the answer returns, as numbers. Raises Unusable."""
+    def value(self, inputs: Inputs, returns: tuple[str, ...] = (), which: str = "") -> np.ndarray:
+        """What the answer returns, as numbers; one entry of it where it ``returns`` several. Raises Unusable."""
+        outcome = self.outcome(inputs)
+        if outcome.error:
+            raise Unusable(outcome.error)
+        if not returns:
+            return plain(outcome.value)
+        if type(outcome.value) not in (tuple, list) or len(outcome.value) != len(returns):
+            asked = ", ".join(returns)
+            raise Unusable(f"returned a {type_name(outcome.value)}: expected ({asked})")
+        return plain(outcome.value[returns.index(which)])
+
+    def outcome(self, inputs: Inputs) -> Outcome:
+        """One call on fresh copies, watched for changes of its arguments."""
         given = as_numpy(inputs) if self.numpy else as_torch(inputs)
         outcome = attempt(self.answer, *given.values())
         self._watch(given, inputs)
-        if outcome.error:
-            raise Unusable(outcome.error)
-        return plain(outcome.value)
+        return outcome
 
     def gradient(self, inputs: Inputs, of: str) -> np.ndarray:
         """Gradient of the scalar answer in one argument: by autograd, from arrays by differences. Raises Unusable."""
