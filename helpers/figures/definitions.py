@@ -53,9 +53,9 @@ def plot_kept(counts: dict[str, Tensor], per_prompt: int, title: str) -> Figure:
         axes.axhline(sign * per_prompt, color=COLOURS["optimum"], ls="--", lw=1)
         axes.annotate(
             name,
-            (0.99, 0.97 if sign > 0 else 0.03),
+            (0.01, 0.97 if sign > 0 else 0.03),
             xycoords="axes fraction",
-            ha="right",
+            ha="left",
             va=place,
             color=COLOURS[colour],
             fontweight="bold",
@@ -78,7 +78,7 @@ def plot_choice_curve(gaps: Tensor, shares: dict[str, Tensor], title: str) -> Fi
         axes[0].plot(gaps, share, marker, color=COLOURS[colour], label=name)
         axes[1].plot(gaps, 100 * (share - gaps.sigmoid()), marker, color=COLOURS[colour])
     axes[0].set(xlabel="gap of rewards", ylabel="share of choices")
-    axes[1].set(xlabel="gap of rewards", ylabel="share minus σ(gap), percentage points")
+    axes[1].set(xlabel="gap of rewards", ylabel="share − σ(gap), % points")
     axes[0].legend(loc="lower right")
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
@@ -105,7 +105,7 @@ def plot_coverage(levels: list[float], covered: dict[str, list[float]], replicat
     figure, axes = plt.subplots(figsize=(8.5, 3.8))
     axes.plot([0, 100], [0, 100], color=COLOURS["optimum"], lw=1)
     axes.annotate("as stated", (60, 60), xytext=(-4, 4), textcoords="offset points", ha="right", va="bottom")
-    for (name, shares), colour, marker in zip(covered.items(), ("policy", "rejected"), "os"):
+    for (name, shares), colour, marker in zip(covered.items(), ("policy", "rejected", "gold"), "os^"):
         shares = np.array(shares)
         bar = 400 * np.sqrt(shares * (1 - shares) / replications)
         axes.errorbar(
