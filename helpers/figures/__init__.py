@@ -20,6 +20,7 @@ from helpers.figures.derivation import (
     plot_ascent,
     plot_closing_the_loop,
     plot_displacement,
+    plot_gold_against_kl,
     plot_implicit_reward,
     plot_policies,
     plot_rise_or_fall,

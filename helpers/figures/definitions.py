@@ -171,20 +171,24 @@ def plot_beta_limits(betas: list[float], kls: list[float], golds: list[float], l
 def plot_beta_in_training(panels: dict[str, tuple[Tensor, list[float] | float]], betas: tuple, title: str) -> Figure:
     """KL to the reference during training for several β, one panel per way to train.
 
-    panels: name → (KL, (steps, len(betas)), levels): one level per β, its optimum, or one number, the limit of all.
+    panels: name → (KL before each step, (steps, len(betas)), levels): one level per β, its optimum (a circle), or one
+    number, the limit of all (dashed). Both axes are logarithmic; the first row, where KL is 0, is left out.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(11, 3.8))
-    shades = plt.get_cmap("Blues")(np.linspace(0.95, 0.4, len(betas)))
+    shades = plt.get_cmap("Blues")(np.linspace(0.4, 0.95, len(betas)))
     for ax, (name, (paths, levels)) in zip(axes, panels.items()):
+        steps = np.arange(1, len(paths))
         for k, beta in enumerate(betas):
-            ax.plot(paths[:, k], color=shades[k], lw=2, label=f"β = {beta:g}")
+            ax.plot(steps, paths[1:, k], color=shades[k], lw=2, label=f"β = {beta:g}")
+            if not isinstance(levels, float):
+                ax.plot(steps[-1], levels[k], "o", color=shades[k], mec=COLOURS["optimum"], ms=7, clip_on=False)
         if isinstance(levels, float):
             ax.axhline(levels, color=COLOURS["optimum"], ls="--", lw=1)
             ax.annotate("−log π_ref(best)", (0.98, levels), xycoords=("axes fraction", "data"), ha="right", va="bottom")
-            ax.set_ylim(top=1.12 * levels)
-        ax.set(xlabel="step")
+        ax.set(xscale="log", yscale="log", xlabel="step")
+        ax.margins(y=0.1)
         ax.set_title(name, fontweight="normal", fontsize=11)
-    axes[0].set_ylabel("KL(π_θ‖π_ref), nats")
+    axes[0].set_ylabel("KL(π_θ‖π_ref), nats (circles: optima)")
     legend_right(axes[-1])
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure

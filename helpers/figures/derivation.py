@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, styled
+from helpers.figures.drawing import COLOURS, legend_right, styled
 
 
 @styled
@@ -140,4 +140,17 @@ def plot_displacement(runs: dict, title: str) -> Figure:
     axes[2].set(ylim=(0, 1))
     axes[2].legend(loc="upper right", fontsize=10)
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def plot_gold_against_kl(curves: dict[str, tuple[list[float], list[float], str, str]], title: str) -> Figure:
+    """Gold reward against KL: name → (KL in nats, gold, role in ``COLOURS``, line style), the highest point ringed."""
+    figure, axes = plt.subplots(figsize=(8.5, 4.2))
+    for name, (kls, golds, role, line) in curves.items():
+        axes.plot(kls, golds, color=COLOURS[role], ls=line, marker="o", ms=4, lw=2, label=name)
+        top = max(range(len(golds)), key=lambda k: golds[k])
+        axes.plot(kls[top], golds[top], "o", ms=12, mfc="none", mec=COLOURS[role], mew=2)
+    axes.set(title=title, xlabel="KL(π‖π_ref), nats", ylabel="expected gold reward")
+    legend_right(axes)
     return figure
