@@ -77,14 +77,14 @@ def plot_selection(fractions: list[float], curves: dict[str, tuple[list[float], 
 
 
 @styled
-def plot_frontier(curve: tuple, points: dict[str, list[tuple[float, float, str]]], title: str, cloud=None) -> Figure:
+def plot_frontier(curve: tuple, points: dict[str, list[tuple[float, float, str]]], title: str, clouds={}) -> Figure:
     """Reward against KL: the frontier as a curve (KL, reward), policies as markers name → [(KL, reward, label), …].
 
-    cloud: (name, KL, reward) of many further policies or estimates, as small grey dots.
+    clouds: many further policies or estimates as small dots, name → (KL, reward, role in ``COLOURS``).
     """
-    figure, axes = plt.subplots(figsize=(8.5, 4.6))
-    if cloud is not None:
-        axes.scatter(*cloud[1:], s=6, color=COLOURS["reference"], alpha=0.35, linewidths=0, label=cloud[0])
+    figure, axes = plt.subplots(figsize=(9.5, 4.4))
+    for name, (kls, rewards, role) in clouds.items():
+        axes.scatter(kls, rewards, s=8, color=COLOURS[role], alpha=0.4, linewidths=0, label=name)
     axes.plot(*curve, color=COLOURS["optimum"], lw=1.5, label="frontier: optima for every β")
     roles = ("optimum", "policy", "chosen", "rejected", "gold", "harmful")
     for (name, places), role, marker in zip(points.items(), roles, "os^vDX"):
@@ -93,7 +93,7 @@ def plot_frontier(curve: tuple, points: dict[str, list[tuple[float, float, str]]
         for label, x, y in zip(labels, kls, rewards):
             axes.annotate(label, (x, y), xytext=(6, -13), textcoords="offset points", fontsize=10, color=COLOURS[role])
     axes.set(title=title, xlabel="KL(π‖π_ref), nats", ylabel="expected gold reward")
-    axes.legend(loc="lower right", fontsize=10)
+    legend_right(axes)
     return figure
 
 
@@ -118,7 +118,7 @@ def plot_two_roads(panels: dict[str, dict[str, list[float]]], steps: list[int], 
 def plot_gold_by_slice(policies: dict[str, dict[str, float]], title: str) -> Figure:
     """Grouped bars: expected gold reward in each slice under several policies, the reference first and grey.
 
-    A policy whose name begins with π* is drawn black, one with 'coin' in its name as harmful, others blue.
+    A policy whose name begins with π* is drawn black, with 'imitat' as chosen, one with 'coin' in it as harmful, others blue.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.8))
     place, height = np.arange(len(next(iter(policies.values())))), 0.8 / len(policies)
@@ -126,6 +126,7 @@ def plot_gold_by_slice(policies: dict[str, dict[str, float]], title: str) -> Fig
         role = (
             "reference" if k == 0 else "optimum" if name.startswith("π*") else "harmful" if "coin" in name else "policy"
         )
+        role = "chosen" if name.startswith("imitat") else role
         where = place + (k - (len(policies) - 1) / 2) * height
         axes.barh(where, list(gold.values()), height, color=COLOURS[role], edgecolor="white")
         for y, value in zip(where, gold.values()):
