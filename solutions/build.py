@@ -294,7 +294,10 @@ def case_4d() -> dict[str, Any]:
 
 def all_cases() -> dict[str, dict[str, Any]]:
     """Every part's frozen case, by name."""
+    from solutions import cases_1  # these use the tools above
+
     return {
+        **cases_1.cases(),
         "4a": function_case("4a", "implicit rewards from logits", exercise4.implicit_rewards, inputs_4a(),
                             PROPERTIES_4A, exercise4.MISCONCEPTIONS_4A),
         "4b": function_case("4b", "DPO for rankings", exercise4.ranked_loss, inputs_4b(),

@@ -7,13 +7,20 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import displacement, functions, separation
+from helpers.grader import detection, displacement, functions, imitation, separation, unordered
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
 from helpers.grader.trial import described, type_name
 
-JUDGES = {"functions": functions.judge, "displacement": displacement.judge, "separation": separation.judge}
+JUDGES = {
+    "functions": functions.judge,
+    "unordered": unordered.judge,
+    "displacement": displacement.judge,
+    "imitation": imitation.judge,
+    "separation": separation.judge,
+    "detection": detection.judge,
+}
 _latest: dict[str, Result] = {}  # of this session, for progress()
 
 
