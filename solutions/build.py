@@ -22,7 +22,7 @@ import nbformat
 import numpy as np
 
 from helpers.grader.frozen import array
-from helpers.grader.trial import Trial, close
+from helpers.grader.trial import Trial, Unusable, close
 from solutions import exercise4, runs
 from solutions.exercise4 import Misconception
 
@@ -176,6 +176,8 @@ def frozen(values: Any) -> Any:
 def observe(function, inputs: Inputs, of: str) -> np.ndarray:
     """Value or gradient of one of our own functions; it has to run on tensors."""
     trial = Trial(function, inputs)
+    if trial.first.error.split(":")[0] == "raised ValueError":
+        raise Unusable(trial.first.error)
     if trial.first.error or trial.numpy:
         raise RuntimeError(f"{function} on {inputs}: {trial.first.error or 'ran on arrays only'}")
     return trial.gradient(inputs, of) if of else trial.value(inputs)
@@ -187,7 +189,7 @@ def function_case(
     """Expected values and fingerprints of the wrong answers: where, and only where, they differ from the truth."""
     for spec in properties:
         for probe in spec["probes"]:
-            if spec["kind"] != "same":
+            if spec["kind"] not in ("same", "raises"):
                 probe["expected"] = frozen(observe(reference, inputs[probe["input"]], probe["of"]))
     return {
         "part": part,
@@ -214,8 +216,13 @@ def fingerprint(variant, m: Misconception, inputs: dict[str, Inputs], properties
     outputs = []
     for spec in properties:
         for probe in spec["probes"] if spec["key"] in m.shows_in else ():
-            value = observe(variant, inputs[probe["input"]], probe["of"])
-            if not close(value, array(probe["expected"])):
+            try:
+                value = observe(variant, inputs[probe["input"]], probe["of"])
+            except Unusable:
+                if spec["kind"] != "raises":
+                    raise
+                continue
+            if spec["kind"] == "raises" or not close(value, array(probe["expected"])):
                 outputs.append({"input": probe["input"], "of": probe["of"], "value": frozen(value)})
     if not outputs:
         raise RuntimeError(f"{m.key}: right on every probe, so nothing would be found")
@@ -294,10 +301,11 @@ def case_4d() -> dict[str, Any]:
 
 def all_cases() -> dict[str, dict[str, Any]]:
     """Every part's frozen case, by name."""
-    from solutions import cases_1  # these use the tools above
+    from solutions import cases_1, cases_2  # these use the tools above
 
     return {
         **cases_1.cases(),
+        **cases_2.cases(),
         "4a": function_case("4a", "implicit rewards from logits", exercise4.implicit_rewards, inputs_4a(),
                             PROPERTIES_4A, exercise4.MISCONCEPTIONS_4A),
         "4b": function_case("4b", "DPO for rankings", exercise4.ranked_loss, inputs_4b(),

@@ -124,7 +124,7 @@ def case_1c() -> dict[str, Any]:
             side("unsafe_imitation", "unsafe: a worse generator, and imitation lowers by at least 0.2", "unsafe",
                  lowered),
             side("unsafe_learning", "unsafe: learning from the same comparisons raises by at least 0.2", "unsafe",
-                 lowered, waits_for="unsafe_imitation"),
+                 lowered, waits_for=["unsafe_imitation"]),
         ],
         "thresholds": {"worse": 0.2, "margin": 0.2},
         "bounds": {"responses": [3, 50], "least_probability": 1e-3, "largest_reward": 5.0},

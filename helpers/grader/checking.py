@@ -7,7 +7,7 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import detection, displacement, functions, imitation, separation, unordered
+from helpers.grader import detection, displacement, functions, imitation, separation, tail, unordered
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
@@ -20,6 +20,7 @@ JUDGES = {
     "imitation": imitation.judge,
     "separation": separation.judge,
     "detection": detection.judge,
+    "tail": tail.judge,
 }
 _latest: dict[str, Result] = {}  # of this session, for progress()
 

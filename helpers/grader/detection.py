@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.grader import separation
+from helpers.grader import separation, tail
 from helpers.grader.frozen import case
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.trial import Unusable, attempt
@@ -38,8 +38,11 @@ def _told_imitator(stored: dict[str, Any]) -> str:
     return f"log π(chosen) {run['policy_chosen_logps'].mean():.2f}, won {won.sum()} of {len(won)}, first {first.sum()}"
 
 
-ARGUMENTS: dict[str, Callable[[dict], tuple]] = {"imitators": lambda stored: (imitator(stored),)}
-TOLD: dict[str, Callable[[dict], str]] = {"imitators": _told_imitator}
+ARGUMENTS: dict[str, Callable[[dict], tuple]] = {
+    "imitators": lambda stored: (imitator(stored),),
+    "proxies": tail.proxy_system,
+}
+TOLD: dict[str, Callable[[dict], str]] = {"imitators": _told_imitator, "proxies": tail.told}
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
@@ -48,9 +51,11 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     case["systems"] names how one is unpacked; otherwise as for ``separation.judge``.
     """
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
-    arguments, scores = ARGUMENTS[case["systems"]], []
+    arguments, scores, calls = ARGUMENTS[case["systems"]], [], []
     for number, stored in enumerate(case["runs"]):
-        outcome = attempt(answer, *arguments(stored))
+        given = arguments(stored)
+        calls.append((given[0].copy(), *given[1:]))  # scores stay, whatever an answer does to its own
+        outcome = attempt(answer, *given)
         if number == 0 and outcome.missing:
             return Result(*head, "unattempted")
         try:
@@ -77,7 +82,8 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
         inputs = "\n".join(f"{which}, number {i + 1}: {told(case['runs'][i])}" for which, i in shown)
         yours = f"{smaller} one scores {scores[h]:.4g}\n{larger} one scores {scores[r]:.4g}"
         failure = Failure(inputs, yours, f"the {larger} one scores higher", "The two that it confuses most")
-        diagnoses = separation._diagnoses(case["misconceptions"], scores)
+        diagnoses = tail.habits(calls, case) if "habits" in case else ()
+        diagnoses = diagnoses or separation._diagnoses(case["misconceptions"], scores)
     if reached <= 1 - high:
         diagnoses = (case["upside_down"],)
     return judged(*head, [Property(spec["key"], spec["name"], spec["points"], earned, failure)], diagnoses, note)

@@ -2,8 +2,9 @@
 
 A case lists properties in order, each with its probes, smallest first. Kinds of property: ``expected``: the value, or
 the gradient in the argument that ``of`` names, is what is recorded; ``same``: equal values on an input and on its twin;
-``blocked``: no gradient reaches an argument; ``unchanged``: no argument was modified. The first properties, marked
-``values``, are what the part asks for; the others count only once one of these holds: a constant is invariant, too.
+``blocked``: no gradient reaches an argument; ``raises``: ValueError, and no value; ``unchanged``: no argument was
+modified. The first properties, marked ``values``, are what the part asks for; the others count only once one of these
+holds: a constant is invariant, too.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ def _failure(spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[s
         return None  # numpy carries no gradients, so none can leak
     for probe in spec["probes"]:
         yours = seen(probe["input"], probe["of"])
+        if spec["kind"] == "raises":
+            if not isinstance(yours, str) or yours.split(":")[0] != "raised ValueError":
+                return Failure(_shown_inputs(inputs[probe["input"]]), shown(yours), "ValueError")
+            continue
         expected = seen(probe["twin"]) if spec["kind"] == "same" else array(probe["expected"])
         wrong = isinstance(yours, str) or isinstance(expected, str)
         if wrong or not close(yours, expected, spec["slack"]) or not np.isfinite(yours).all():

@@ -18,7 +18,7 @@ def judge_sides(answer: Callable, case: dict[str, Any], judges: dict[str, Callab
     """Call ``answer()`` and ask ``judges[key](sides, case)`` for every property.
 
     Each raises Unusable or gives a Verdict: what failed, if anything, and why it did, or ''. A property with
-    ``waits_for`` counts once the property of that name holds.
+    ``waits_for`` counts once the properties of those names hold.
     """
     head = case["part"], case["title"], case["points"]
     outcome = attempt(answer)
@@ -33,7 +33,7 @@ def judge_sides(answer: Callable, case: dict[str, Any], judges: dict[str, Callab
         return Result(*head, "error", tuple(properties))
     properties, diagnoses = [], []
     for spec in case["properties"]:
-        waits = "waits_for" in spec and not next(p for p in properties if p.key == spec["waits_for"]).held
+        waits = any(p.key in spec.get("waits_for", ()) and not p.held for p in properties)
         failure, why = None, ""
         if not waits:
             try:
