@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from helpers.grader.frozen import case
 from helpers.grader.result import Failure, Result
 from helpers.grader.sides import HEADING, Verdict, judge_sides, vector
 from helpers.grader.trial import Unusable
-from helpers.policies import best_of_n
 
 SELECT, DRAWS = 64, 256  # the best of so many is what selection picks, in 2c and in 2d
 BUDGET = 100  # gold labels of one system of 2d
@@ -45,6 +43,14 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     return judge_sides(answer, case, {"safe": _safe, "unsafe": _unsafe, "equal": _equal})
 
 
+def _selected(ref: np.ndarray, scores: np.ndarray, gold: np.ndarray) -> float:
+    """Mean gold of the best of ``SELECT`` draws, (K,) each; draws of one score follow the reference."""
+    _, group = np.unique(scores, return_inverse=True)
+    mass, worth = np.bincount(group, ref), np.bincount(group, ref * gold)
+    upto = np.append(0.0, mass.cumsum())
+    return float((np.diff(upto**SELECT) * worth / mass).sum())
+
+
 class _Proxy:
     """One side's proxy, read and worked out. Raises Unusable."""
 
@@ -58,9 +64,7 @@ class _Proxy:
             raise Unusable(f"{len(self.scores)} scores: expected one for each of the {len(gold)} responses")
         self.which, self.mean = which, float((ref * gold).sum())
         self.accuracy = pair_accuracy(ref, self.scores, gold)
-        policy = best_of_n(torch.tensor(ref).log(), torch.tensor(self.scores), SELECT).exp()
-        self.selected = float((policy * torch.tensor(gold)).sum())
-        self.top = float(gold[self.scores.argmax()])
+        self.selected = _selected(ref, self.scores, gold)
 
     def __str__(self) -> str:
         return f"{self.which} = {np.array2string(self.scores, precision=3, max_line_width=72)}"
