@@ -50,6 +50,11 @@ def source_of(cell_id: str) -> str:
     return next(cell.source for cell in NOTEBOOK.cells if cell.id == cell_id)
 
 
+def flowing(cell_id: str) -> str:
+    """A cell's text, wherever its lines break."""
+    return source_of(cell_id).replace("\n", " ")
+
+
 # ---- right answers, in several styles -----------------------------------------------------
 
 
@@ -446,7 +451,7 @@ def test_the_numbers_in_2d_are_the_measured_ones():
     table = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", question, re.M))
     expected = {name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()}
     del expected["reference answer"]
-    assert table == expected and f"{measured['draws']} fresh draws" in question
+    assert table == expected and f"{measured['draws']} fresh draws" in question.replace("\n", " ")
     for bound in (case("2d")["full_points_from"], case("2d")["no_points_up_to"]):
         assert f"{bound:.2f}" in question
     assert f"best of {tail.DRAWS}" in question and f"at most {tail.BUDGET} times" in question
@@ -454,7 +459,7 @@ def test_the_numbers_in_2d_are_the_measured_ones():
 
 
 def test_the_bounds_in_2c_are_those_that_are_checked():
-    question, thresholds = source_of("q2c"), case("2c")["thresholds"]
+    question, thresholds = flowing("q2c"), case("2c")["thresholds"]
     assert f"accuracy of at least {thresholds['accuracy']:g}" in question
     assert f"equal within {thresholds['equal']:g}" in question and f"best of {tail.SELECT}" in question
     assert question.count(f"by at least {thresholds['margin']:g}") == 2
@@ -463,8 +468,8 @@ def test_the_bounds_in_2c_are_those_that_are_checked():
 def test_worked_numbers_in_the_hints_are_right():
     pairs = torch.tensor([[2.0, 1.0], [1.0, 1.0], [0.0, 3.0], [4.0, 4.0], [5.0, 1.0]])
     found = exercise2.slice_accuracies(pairs[:, 0], pairs[:, 1], torch.tensor([0, 0, 0, 1, 1]), 2).tolist()
-    assert f"{found[0]:g} and {found[1]:g}, their mean {found[2]:g}" in source_of("h2a")
+    assert f"{found[0]:g} and {found[1]:g}, their mean {found[2]:g}" in flowing("h2a")
     ref, gold = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.0, 1.0, 4.0])
     worth = exercise2.best_of_n_gold(ref, torch.tensor([0.0, 1.0, 1.0]), gold, 2).item()
-    assert f"expected gold is {worth:.2f}. The reference's mean is {(ref * gold).sum().item():.1f}" in source_of("h2b")
-    assert f"= {1 - 0.9**64:.3f}" in source_of("h2c") and f"= {1 - (1999 / 2000) ** 256:.3f}" in source_of("h2d")
+    assert f"expected gold is {worth:.2f}. The reference's mean is {(ref * gold).sum().item():.1f}" in flowing("h2b")
+    assert f"= {1 - 0.9**64:.3f}" in flowing("h2c") and f"= {1 - (1999 / 2000) ** 256:.3f}" in flowing("h2d")
