@@ -1,4 +1,4 @@
-"""The frozen cases of exercise 3: inputs, properties and hidden runs, for ``build.py``."""
+"""The frozen cases of exercise 3: inputs, properties, bounds and hidden runs, for ``build.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from solutions import exercise3, shifts
-from solutions.build import Inputs, function_case, prop
+from solutions.casework import Inputs, function_case, prop
 
 ACCEPTED = 1e-4  # nats by which the spent KL may miss the budget in 3b
 
@@ -211,7 +211,7 @@ def case_3d() -> dict[str, Any]:
 
 
 def cases() -> dict[str, dict[str, Any]]:
-    """Every part's frozen case, by name."""
+    """The frozen cases of 3a to 3d."""
     return {
         "3a": function_case("3a", "the shifted policy and its KL", exercise3.shift, inputs_3a(), PROPERTIES_3A,
                             exercise3.MISCONCEPTIONS_3A, returns=("policy", "kl")),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from solutions import shifts
-from solutions.exercise4 import Misconception
+from solutions.casework import Misconception
 
 # ---- 3a ------------------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,26 +13,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from solutions import runs
-
-
-@dataclass(frozen=True)
-class Misconception:
-    """A wrong answer (in one or more variants), what the learner is told, and the properties it shows itself in.
-
-    shows_in: property keys; the frozen outputs of the variants on those properties' probes are the fingerprint.
-    overflows: recognised instead by outputs that are not finite there, although all values are right elsewhere.
-    near: recognised instead by values that are within a few per cent of the right ones, and yet not right.
-    fails: recognised instead by any of these properties failing although all values are right.
-    """
-
-    key: str
-    message: str
-    variants: tuple[Callable, ...]
-    shows_in: tuple[str, ...]
-    overflows: bool = False
-    near: bool = False
-    fails: bool = False
-
+from solutions.casework import Misconception
 
 # ---- 4a ------------------------------------------------------------------------------------
 

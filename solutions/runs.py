@@ -24,6 +24,7 @@ QUALITY_SPREAD, REFERENCE_SPREAD = 1.5, 0.7  # standard deviations of quality an
 HARM = 0.4  # nats of mean quality gained (healthy) or lost (regressed)
 MARGIN_GREW, CHOSEN_FELL = 0.1, 0.1  # nats, at least
 POOL = 2500  # worlds drawn to find matched pairs
+# frozen: the first seed that was taken, not chosen by what the metrics reach on it
 FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 20, 1001, range(100, 160)
 
 Run = dict[str, np.ndarray]

@@ -1,12 +1,25 @@
 """Checks for the exercises: ``check("4a", answer)`` shows a panel and returns points, ``progress()`` the state of all.
 
-What an exercise hands to the learner is here too: ``practice_policies`` (3d), ``train_pair`` (4c) and
-``practice_runs`` (4d).
+What an exercise hands to the learner is here too: ``two_rules`` (1c), ``practice_imitators`` (1d), ``proxy_world``
+(2c), ``practice_proxies`` (2d), ``practice_policies`` (3d), ``train_pair`` (4c) and ``practice_runs`` (4d).
 """
 
 from helpers.grader.checking import check, progress
+from helpers.grader.detection import practice_imitators
 from helpers.grader.frozen import practice_runs
 from helpers.grader.harm import practice_policies
+from helpers.grader.imitation import two_rules
 from helpers.grader.loglinear import train_pair
+from helpers.grader.tail import practice_proxies, proxy_world
 
-__all__ = ["check", "practice_policies", "practice_runs", "progress", "train_pair"]
+__all__ = [
+    "check",
+    "practice_imitators",
+    "practice_policies",
+    "practice_proxies",
+    "practice_runs",
+    "progress",
+    "proxy_world",
+    "train_pair",
+    "two_rules",
+]

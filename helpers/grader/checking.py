@@ -7,7 +7,7 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import budget, displacement, functions, harm, separation
+from helpers.grader import budget, detection, displacement, functions, harm, imitation, separation, tail, unordered
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
@@ -15,10 +15,14 @@ from helpers.grader.trial import described, type_name
 
 JUDGES = {
     "functions": functions.judge,
-    "displacement": displacement.judge,
-    "separation": separation.judge,
+    "unordered": unordered.judge,
+    "imitation": imitation.judge,
+    "tail": tail.judge,
     "budget": budget.judge,
+    "displacement": displacement.judge,
+    "detection": detection.judge,
     "harm": harm.judge,
+    "separation": separation.judge,
 }
 _latest: dict[str, Result] = {}  # of this session, for progress()
 

@@ -201,7 +201,7 @@ class Trial:
         for name, before in inputs.items():
             if isinstance(before, np.ndarray) and not self.changed:
                 try:
-                    if not np.array_equal(plain(given[name]), before.astype(np.float64)):
+                    if not np.array_equal(plain(given[name]), before.astype(np.float64), equal_nan=True):
                         self.changed = name
                 except Unusable:
                     self.changed = name

@@ -1,0 +1,72 @@
+"""What judges of examples share: reading a dict with the keys 'safe' and 'unsafe', asking each property in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.result import Failure, Property, Result, judged
+from helpers.grader.trial import Unusable, attempt, plain, type_name
+
+HEADING = "Your example"
+Verdict = tuple[Failure | None, str]
+
+
+def judge_sides(answer: Callable, case: dict[str, Any], judges: dict[str, Callable[[dict, dict], Verdict]]) -> Result:
+    """Call ``answer()`` and ask ``judges[key](sides, case)`` for every property.
+
+    Each raises Unusable or gives a Verdict: what failed, if anything, and why it did, or ''. A property with
+    ``waits_for`` counts once the properties of those names hold.
+    """
+    head = case["part"], case["title"], case["points"]
+    outcome = attempt(answer)
+    sides = outcome.value if type(outcome.value) is dict else None
+    if outcome.missing or (sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe"))):
+        return Result(*head, "unattempted")
+    if sides is None:
+        found = outcome.error or f"returned a {type_name(outcome.value)}"
+        failure = Failure("examples()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
+        first, *others = case["properties"]
+        properties = [_property(first, failure, False), *(_property(spec, None, True) for spec in others)]
+        return Result(*head, "error", tuple(properties))
+    properties, diagnoses = [], []
+    for spec in case["properties"]:
+        waits = any(p.key in spec.get("waits_for", ()) and not p.held for p in properties)
+        failure, why = None, ""
+        if not waits:
+            try:
+                failure, why = judges[spec["key"]](sides, case)
+            except Unusable as error:
+                failure = Failure(f"the {spec['side']} one", str(error), spec["asked"], HEADING)
+        properties.append(_property(spec, failure, waits))
+        diagnoses += [why] if why and why not in diagnoses else []
+    return judged(*head, properties, tuple(diagnoses))
+
+
+def _property(spec: dict[str, Any], failure: Failure | None, waits: bool) -> Property:
+    earned = None if waits else 0.0 if failure else spec["points"]
+    return Property(spec["key"], spec["name"], spec["points"], earned, failure)
+
+
+def numbers(side: Any, name: str) -> np.ndarray:
+    """``side[name]`` as finite float64 numbers, one dimension. Raises Unusable, saying what was found."""
+    if type(side) is not dict:
+        raise Unusable("not written yet" if side is None else f"it is a {type_name(side)}, not a dict")
+    if side.get(name) is None:
+        raise Unusable(f"{name!r} is missing")
+    return vector(side[name], name)
+
+
+def vector(value: Any, name: str) -> np.ndarray:
+    """A vector of finite numbers from an answer, (K,). Raises Unusable."""
+    try:
+        found = plain(value)
+    except Unusable as error:
+        raise Unusable(f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers") from error
+    if found.ndim != 1:
+        raise Unusable(f"{name!r} has shape {found.shape}: expected one number for each response")
+    if not np.isfinite(found).all():
+        raise Unusable(f"{name!r} holds NaN or infinity: expected finite numbers")
+    return found
