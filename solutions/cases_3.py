@@ -137,8 +137,8 @@ def case_3c() -> dict[str, Any]:
         "unsafe": "a table on which spending the budget lowers the mean quality although reward rises",
     }
 
-    def side(key, name, which):
-        return {"key": key, "name": name, "points": 1.0, "side": which, "asked": asked[which]}
+    def side(key: str, name: str, which: str, **more) -> dict[str, Any]:
+        return {"key": key, "name": name, "points": 1.0, "side": which, "asked": asked[which], **more}
 
     return {
         "part": "3c",
@@ -149,7 +149,8 @@ def case_3c() -> dict[str, Any]:
         "properties": [
             side("safe", "safe: the mean quality rises by at least 0.2", "safe"),
             side("unsafe_lowers", "unsafe: reward rises, yet the mean quality falls by at least 0.2", "unsafe"),
-            side("unsafe_unseen", "unsafe: under the reference, reward and quality correlate by 0.5 or more", "unsafe"),
+            side("unsafe_unseen", "unsafe: under the reference, reward and quality correlate by 0.5 or more", "unsafe",
+                 waits_for=["unsafe_lowers"]),
         ],
         "quality": exercise3.QUALITY,
         "budget": 1.0,

@@ -117,8 +117,8 @@ def case_4c() -> dict[str, Any]:
         "unsafe": "an example on which the margin grows while the chosen response falls",
     }
 
-    def side(key, name, which):
-        return {"key": key, "name": name, "points": 1.0, "side": which, "asked": asked[which]}
+    def side(key: str, name: str, which: str, **more) -> dict[str, Any]:
+        return {"key": key, "name": name, "points": 1.0, "side": which, "asked": asked[which], **more}
 
     return {
         "part": "4c",
@@ -129,7 +129,8 @@ def case_4c() -> dict[str, Any]:
         "properties": [
             side("safe", "safe: the chosen response rises by at least 0.1 nats", "safe"),
             side("unsafe_falls", "unsafe: margin grows, yet the chosen response falls by at least 0.1 nats", "unsafe"),
-            side("unsafe_mass", "unsafe: the third response that you name gains most, at least 0.1", "unsafe"),
+            side("unsafe_mass", "unsafe: the third response that you name gains most, at least 0.1", "unsafe",
+                 waits_for=["unsafe_falls"]),
         ],
         "thresholds": {"margin": 0.1, "chosen_nats": 0.1, "harmful_probability": 0.1},
         "bounds": {"responses": [3, 50], "features": 50, "norm": 10.0, "least_start_probability": 1e-3},

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.grader.tail import BUDGET, DIGITS, DRAWS, proxy_system, selected_gold
+from solutions import runs
 
 N = 2000
 NOISE = 0.7, 1.6  # standard deviation of the proxy's noise, gold's being 1: from, to
@@ -139,14 +140,13 @@ def candidates() -> dict:
 
 def measure(seeds, metrics, n: int = 20) -> dict[str, list[float]]:
     """AUC of every metric on every fresh draw of n + n systems: {name: [one AUC per seed]}."""
-    from solutions.runs import auc
 
     found = {name: [] for name in metrics}
     for seed in seeds:
         matched = matched_systems(seed, n)
         for name, metric in metrics.items():
             scores = [[metric(*proxy_system(stored)) for stored in kind] for kind in zip(*matched)]
-            found[name].append(auc(*scores))
+            found[name].append(runs.auc(*scores))
     return found
 
 
@@ -154,6 +154,4 @@ MEASURED = Path(__file__).parent / "measured_2.json"
 
 
 if __name__ == "__main__":
-    from solutions.imitators import record
-
-    record(MEASURED, MEASURED_SEEDS, measure(MEASURED_SEEDS, candidates()))
+    runs.record(measure(MEASURED_SEEDS, candidates()), MEASURED_SEEDS, MEASURED)

@@ -28,7 +28,7 @@ REFERENCE_SPREAD = 0.7  # standard deviation of the reference's scores
 HARM = {"healthy": (-0.2, 0.0), "regressed": (0.22, 0.32)}  # change of the share of harmful responses
 BASE_HARM = (0.3, 0.6)  # share of harmful responses among the K
 ACCURACY, STRICTNESS = 0.7, 0.25  # the judge says 'harmful' with 0.7 + s where it is, 0.3 + s where not; |s| ≤ 0.25
-# frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws
+# frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured_3d.json``)
 FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 39, 1003, range(400, 460)
 
 Samples = dict[str, np.ndarray]

@@ -10,6 +10,7 @@ import pkgutil
 import sys
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -290,7 +291,7 @@ def test_frozen_gradients_are_differences_of_the_loss():
 def test_frozen_data_is_small_and_plain():
     files = list(FOLDER.glob("*.json"))
     assert sorted(path.stem for path in files) == sorted(parts()) and set(REFERENCE) <= set(parts())
-    assert all(path.stat().st_size < 160_000 for path in files)
+    assert all(path.stat().st_size < 250_000 for path in files)
     assert {part: case(part)["points"] for part in parts()} == {
         part: {"a": 2.0, "b": 3.0, "c": 3.0, "d": 2.0}[part[-1]] for part in parts()
     }
@@ -330,13 +331,21 @@ def public_callables():
             for name, value in vars(module).items():
                 if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == info.name:
                     yield pytest.param(value, id=f"{info.name}.{name}")
-    yield pytest.param(train_pair, id="train_pair")
-    yield pytest.param(practice_runs, id="practice_runs")
+    for name in sorted(set(helpers.grader.__all__) - {"check", "progress"}):
+        yield pytest.param(getattr(helpers.grader, name), id=name)
 
 
 @pytest.mark.parametrize("function", list(public_callables()))
 def test_no_public_helper_scores_on_any_part(function, monkeypatch):
     monkeypatch.setattr("helpers.claims._claims", {})  # claims.check would enter something
+    subplots = plt.subplots
+
+    def few(rows=1, columns=1, **more):  # a figure would draw one panel for each of thousands of scores
+        if rows * columns > 20:
+            raise RuntimeError("so many panels")
+        return subplots(rows, columns, **more)
+
+    monkeypatch.setattr(plt, "subplots", few)
     for part in parts():
         assert graded(part, function).score == 0.0
 

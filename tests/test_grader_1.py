@@ -404,7 +404,7 @@ def test_1d_constant_upside_down_and_unusable_scores_are_told_apart():
     assert result.score == 0.0 and result.diagnoses == (exercise1.UPSIDE_DOWN,)
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("1d", lambda run: next(numbers))
-    assert result.score == 0.0 and result.failure.inputs == "system 3 of 40" and "nan" in result.failure.yours
+    assert result.score == 0.0 and result.failure.inputs == "run 3 of 40" and "nan" in result.failure.yours
 
 
 # ---- what must not score ------------------------------------------------------------------

@@ -7,54 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.trial import Unusable, attempt, plain, type_name
+from helpers.grader.result import Failure, Result
+from helpers.grader.sides import Refused, Verdict, judge_sides
+from helpers.grader.trial import Unusable, plain, type_name
 
 HEADING = "Your table"
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Spend the budget on the safe and the unsafe table of ``answer()``. case: points, quality, bounds, thresholds."""
-    head = case["part"], case["title"], case["points"]
-    outcome = attempt(answer)
-    sides = outcome.value if type(outcome.value) is dict else None
-    if outcome.missing or (sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe"))):
-        return Result(*head, "unattempted")
-    if sides is None:
-        found = outcome.error or f"returned a {type_name(outcome.value)}"
-        failure = Failure("tables()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
-        first, *others = case["properties"]
-        properties = [_property(first, failure, False), *(_property(spec, None, True) for spec in others)]
-        return Result(*head, "error", tuple(properties))
-    judges = {"safe": _safe, "unsafe_lowers": _unsafe_lowers, "unsafe_unseen": _unsafe_unseen}
-    properties, diagnoses = [], []
-    for spec in case["properties"]:
-        waits = spec["key"] == "unsafe_unseen" and not properties[-1].held
-        failure, why = None, ""
-        if not waits:
-            try:
-                table = _Table(sides.get(spec["side"]), case)
-                failure, why = judges[spec["key"]](table, case["thresholds"])
-            except _Refused as error:
-                failure, why = Failure(f"the {spec['side']} one", str(error), spec["asked"], HEADING), error.why
-            except Unusable as error:
-                failure = Failure(f"the {spec['side']} one", str(error), spec["asked"], HEADING)
-        diagnoses += [why] if why else []
-        properties.append(_property(spec, failure, waits))
-    return judged(*head, properties, tuple(diagnoses))
 
+    def on_table(side: str, verdict: Callable[[_Table, dict], Verdict]) -> Callable[[dict, dict], Verdict]:
+        return lambda sides, case: verdict(_Table(sides.get(side), case), case["thresholds"])
 
-def _property(spec: dict[str, Any], failure: Failure | None, waits: bool) -> Property:
-    earned = None if waits else 0.0 if failure else spec["points"]
-    return Property(spec["key"], spec["name"], spec["points"], earned, failure)
-
-
-class _Refused(Unusable):
-    """A table on which the budget cannot be spent, and the explanation."""
-
-    def __init__(self, found: str, why: str):
-        super().__init__(found)
-        self.why = why
+    judges = {
+        "safe": on_table("safe", _safe),
+        "unsafe_lowers": on_table("unsafe", _unsafe_lowers),
+        "unsafe_unseen": on_table("unsafe", _unsafe_unseen),
+    }
+    return judge_sides(answer, case, judges, HEADING)
 
 
 class _Table:
@@ -96,12 +67,12 @@ class _Table:
         spread = np.ptp(self.rewards)
         if spread == 0:
             why = "the rewards do not tell the responses apart, so the optimum stays at the reference."
-            raise _Refused("all rewards are equal", f"No budget can be spent: {why}")
+            raise Refused("all rewards are equal", f"No budget can be spent: {why}")
         largest = -np.log(self.ref[self.rewards == self.rewards.max()].sum())
         if not largest > self.budget:
             why = (f"Your table can spend at most {largest:.2f} nats, −log π_ref of the response with the largest "
                    f"reward; asked is {self.budget:g}. Make that response rarer under the reference.")
-            raise _Refused(f"it can spend at most {largest:.3f} nats", why)
+            raise Refused(f"it can spend at most {largest:.3f} nats", why)
         scores = (self.rewards - self.rewards.max()) / spread
 
         def tilted(strength: float) -> np.ndarray:
@@ -112,7 +83,7 @@ class _Table:
         while _kl(tilted(high), self.ref) < self.budget:
             high *= 2
             if high > 1e12:
-                raise _Refused("two rewards are nearly equal", "The largest rewards are too close to be told apart.")
+                raise Refused("two rewards are nearly equal", "The largest rewards are too close to be told apart.")
         low = 0.0
         for _ in range(60):
             middle = (low + high) / 2
@@ -147,9 +118,6 @@ class _Table:
 def _kl(policy: np.ndarray, ref: np.ndarray) -> float:
     some = policy > 0
     return float((policy[some] * np.log(policy[some] / ref[some])).sum())
-
-
-Verdict = tuple[Failure | None, str]
 
 
 def _safe(table: _Table, thresholds: dict[str, float]) -> Verdict:

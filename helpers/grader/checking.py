@@ -18,6 +18,7 @@ JUDGES = {
     "unordered": unordered.judge,
     "imitation": imitation.judge,
     "tail": tail.judge,
+    "tail_metric": tail.judge_metric,
     "budget": budget.judge,
     "displacement": displacement.judge,
     "detection": detection.judge,

@@ -8,45 +8,25 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.loglinear import PairTraining, train_pair
-from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.trial import Unusable, attempt, plain, type_name
+from helpers.grader.result import Failure, Result
+from helpers.grader.sides import HEADING, Verdict, judge_sides
+from helpers.grader.trial import Unusable, plain, type_name
 
 SHOWN = 8  # responses whose features the panel lists
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Train on the safe and the unsafe example that ``answer()`` returns. case: points, bounds and thresholds."""
-    head = case["part"], case["title"], case["points"]
-    outcome = attempt(answer)
-    sides = outcome.value if type(outcome.value) is dict else None
-    if outcome.missing or (sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe"))):
-        return Result(*head, "unattempted")
-    if sides is None:
-        found = outcome.error or f"returned a {type_name(outcome.value)}"
-        failure = Failure("examples()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
-        first, *others = case["properties"]
-        properties = [_property(first, failure, False), *(_property(spec, None, True) for spec in others)]
-        return Result(*head, "error", tuple(properties))
-    judges = {"safe": _safe, "unsafe_falls": _unsafe_falls, "unsafe_mass": _unsafe_mass}
-    properties, diagnoses = [], []
-    for spec in case["properties"]:
-        waits = spec["key"] == "unsafe_mass" and not properties[-1].held
-        failure = None
-        if not waits:
-            side = sides.get(spec["side"])
-            try:
-                example = _Example(side, case)
-                failure, why = judges[spec["key"]](example, case)
-            except Unusable as error:
-                failure, why = Failure(f"the {spec['side']} one", str(error), spec["asked"], HEADING), ""
-            diagnoses += [why] if why else []
-        properties.append(_property(spec, failure, waits))
-    return judged(*head, properties, tuple(diagnoses))
 
+    def on_example(side: str, verdict: Callable[[_Example, dict], Verdict]) -> Callable[[dict, dict], Verdict]:
+        return lambda sides, case: verdict(_Example(sides.get(side), case), case)
 
-def _property(spec: dict[str, Any], failure: Failure | None, waits: bool) -> Property:
-    earned = None if waits else 0.0 if failure else spec["points"]
-    return Property(spec["key"], spec["name"], spec["points"], earned, failure)
+    judges = {
+        "safe": on_example("safe", _safe),
+        "unsafe_falls": on_example("unsafe", _unsafe_falls),
+        "unsafe_mass": on_example("unsafe", _unsafe_mass),
+    }
+    return judge_sides(answer, case, judges)
 
 
 class _Example:
@@ -127,8 +107,6 @@ class _Example:
         return bool(self.training.margin[-1] >= case["thresholds"]["margin"])
 
 
-HEADING = "Your example"
-Verdict = tuple[Failure | None, str]
 SAME = "chosen and rejected have the same features (or nearly): no w tells them apart, and the margin stays as it was."
 
 

@@ -1,4 +1,4 @@
-"""Judging 4d: does the learner's score tell regressed runs from healthy ones?"""
+"""Judging metrics (1d, 2d, 3d, 4d): does the learner's score tell regressed runs from healthy ones?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from helpers.grader.frozen import unpack_run
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.trial import Unusable, attempt, plain
 
-FIRST = "First run that it cannot score"
 SAME_ORDER = 0.98  # rank correlation from which two scores count as the same metric
 
 
@@ -20,13 +19,16 @@ def _one(stored: dict) -> tuple:
 
 
 def judge(
-    answer: Callable, case: dict[str, Any], unpack: Callable | None = None, told: Callable | None = None
+    answer: Callable, case: dict[str, Any], unpack: Callable | None = None, told: Callable | None = None,
+    habits: Callable[[], tuple[str, ...]] = tuple,
 ) -> Result:
     """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
 
     unpack: stored run → the arguments of one call; told: stored run → one line about it. By default, those of 4d.
+    habits: what is to be said, once all runs are scored, before misconceptions are looked up. case["each"], if given,
+    is what a run is called.
     """
-    unpack, told = unpack or _one, told or _margins
+    unpack, told, each = unpack or _one, told or _margins, case.get("each", "run")
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
     scores = []
     for number, stored in enumerate(case["runs"]):
@@ -36,7 +38,8 @@ def judge(
         try:
             scores.append(_score(outcome))
         except Unusable as error:
-            failure = Failure(f"run {number + 1} of {len(case['runs'])}", str(error), "one finite number", FIRST)
+            where, heading = f"{each} {number + 1} of {len(case['runs'])}", f"First {each} that it cannot score"
+            failure = Failure(where, str(error), "one finite number", heading)
             prop = Property(spec["key"], spec["name"], spec["points"], 0.0, failure)
             return Result(*head, "error" if number == 0 else "wrong", (prop,))
     scores = np.array(scores)
@@ -44,10 +47,11 @@ def judge(
     reached = auc(scores[~regressed], scores[regressed])
     low, high = case["no_points_up_to"], case["full_points_from"]
     earned = round(spec["points"] * min(max((reached - low) / (high - low), 0.0), 1.0), 2)
-    note = f"AUC {reached:.2f}: so often does a regressed run score above a healthy one. Full points from {high:g}."
-    failure = None if reached >= high else _confusion(case["runs"], scores, regressed, told)
+    note = (f"AUC {reached:.2f}: so often does a regressed {each} score above a healthy one. "
+            f"Full points from {high:g}, none up to {low:g}.")
+    failure = None if reached >= high else _confusion(case["runs"], scores, regressed, told, each)
     properties = [Property(spec["key"], spec["name"], spec["points"], earned, failure)]
-    diagnoses = () if reached >= high else _diagnoses(case["misconceptions"], scores)
+    diagnoses = () if reached >= high else habits() or _diagnoses(case["misconceptions"], scores)
     if reached <= 1 - high:
         diagnoses = (case["upside_down"],)
     return judged(*head, properties, diagnoses, note)
@@ -67,13 +71,13 @@ def auc(healthy: np.ndarray, regressed: np.ndarray) -> float:
     return float(((regressed[:, None] > healthy) + 0.5 * (regressed[:, None] == healthy)).mean())
 
 
-def _confusion(runs: list[dict], scores: np.ndarray, regressed: np.ndarray, told: Callable) -> Failure:
+def _confusion(runs: list[dict], scores: np.ndarray, regressed: np.ndarray, told: Callable, each: str) -> Failure:
     """The healthy run with the largest score beside the regressed run with the smallest."""
     h = int(np.where(regressed, -np.inf, scores).argmax())
     r = int(np.where(regressed, scores, np.inf).argmin())
-    yours = f"healthy run scores {scores[h]:.4g}\nregressed run scores {scores[r]:.4g}"
-    inputs = f"healthy run {h + 1}: {told(runs[h])}\nregressed run {r + 1}: {told(runs[r])}"
-    return Failure(inputs, yours, "the regressed run scores higher", "The pair of runs that it confuses most")
+    yours = f"healthy {each} scores {scores[h]:.4g}\nregressed {each} scores {scores[r]:.4g}"
+    inputs = f"healthy {each} {h + 1}: {told(runs[h])}\nregressed {each} {r + 1}: {told(runs[r])}"
+    return Failure(inputs, yours, f"the regressed {each} scores higher", f"The pair of {each}s that it confuses most")
 
 
 def _margins(stored: dict) -> str:

@@ -14,7 +14,17 @@ HEADING = "Your example"
 Verdict = tuple[Failure | None, str]
 
 
-def judge_sides(answer: Callable, case: dict[str, Any], judges: dict[str, Callable[[dict, dict], Verdict]]) -> Result:
+class Refused(Unusable):
+    """An example that cannot be worked out, and the explanation."""
+
+    def __init__(self, found: str, why: str):
+        super().__init__(found)
+        self.why = why
+
+
+def judge_sides(
+    answer: Callable, case: dict[str, Any], judges: dict[str, Callable[[dict, dict], Verdict]], heading: str = HEADING
+) -> Result:
     """Call ``answer()`` and ask ``judges[key](sides, case)`` for every property.
 
     Each raises Unusable or gives a Verdict: what failed, if anything, and why it did, or ''. A property with
@@ -27,7 +37,7 @@ def judge_sides(answer: Callable, case: dict[str, Any], judges: dict[str, Callab
         return Result(*head, "unattempted")
     if sides is None:
         found = outcome.error or f"returned a {type_name(outcome.value)}"
-        failure = Failure("examples()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
+        failure = Failure(f"{case['asks_for']}()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
         first, *others = case["properties"]
         properties = [_property(first, failure, False), *(_property(spec, None, True) for spec in others)]
         return Result(*head, "error", tuple(properties))
@@ -39,7 +49,8 @@ def judge_sides(answer: Callable, case: dict[str, Any], judges: dict[str, Callab
             try:
                 failure, why = judges[spec["key"]](sides, case)
             except Unusable as error:
-                failure = Failure(f"the {spec['side']} one", str(error), spec["asked"], HEADING)
+                failure = Failure(f"the {spec['side']} one", str(error), spec["asked"], heading)
+                why = error.why if isinstance(error, Refused) else ""
         properties.append(_property(spec, failure, waits))
         diagnoses += [why] if why and why not in diagnoses else []
     return judged(*head, properties, tuple(diagnoses))

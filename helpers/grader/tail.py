@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers.grader import separation
 from helpers.grader.frozen import case
 from helpers.grader.result import Failure, Result
 from helpers.grader.sides import HEADING, Verdict, judge_sides, vector
@@ -177,6 +178,18 @@ def told(stored: dict[str, Any]) -> str:
     """One line about a system, for the panel."""
     rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
     return f"mean gold {rating.mean():.1f}, of the best of {DRAWS} by the proxy {selected_gold(rating):.1f}"
+
+
+def judge_metric(answer: Callable, case: dict[str, Any]) -> Result:
+    """Score all hidden systems with ``suspicion``; points by AUC, as in ``separation.judge``."""
+    calls = []
+
+    def unpack(stored):
+        scores, ask = proxy_system(stored)
+        calls.append((scores.copy(), ask))  # scores stay, whatever an answer does to its own
+        return scores, ask
+
+    return separation.judge(answer, case, unpack, told, lambda: habits(calls, case))
 
 
 def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tuple[str, ...]:
