@@ -19,6 +19,7 @@ from helpers.policies import (
     expected,
     frontier,
     kl,
+    mean_of_top,
     objective,
     optimum,
     top_fraction,
@@ -398,6 +399,16 @@ def test_the_top_fraction_keeps_the_best_mass(one, data, fraction):
             assert kept[y].item() == pytest.approx(ref[y] * taken / mass / fraction if mass else 0.0, abs=1e-9)
 
 
+@given(policies(2, holes=True), st.data(), st.lists(st.floats(0.01, 1), min_size=1, max_size=3))
+def test_the_mean_of_the_top_is_the_expectation_under_the_top_fraction(two, data, fractions):
+    n = len(two[0])
+    scores = torch.tensor([data.draw(few_scores)[:n] for _ in two], dtype=torch.float64)
+    values = torch.tensor([data.draw(rewards_for(n)) for _ in two], dtype=torch.float64)
+    ref = table(two)
+    kept = torch.stack([expected(top_fraction(ref, scores, f), values) for f in fractions], dim=-1)
+    close(mean_of_top(ref, scores, values, fractions), kept)
+
+
 @given(policies(), st.data())
 def test_by_reward_keeps_optimum_kl_and_reward(one, data):
     (ref,) = one
@@ -439,6 +450,9 @@ def test_drawing_best_of_n_agrees_with_the_exact_policy():
         (lambda r, s: best_of_n(r, s[:2], 2), "expected the shape of the policy"),
         (lambda r, s: top_fraction(r, s, 0.0), "fraction = 0.0"),
         (lambda r, s: top_fraction(r, s, 1.1), "fraction = 1.1"),
+        (lambda r, s: mean_of_top(r, s, s, []), "fractions"),
+        (lambda r, s: mean_of_top(r, s, s, [0.5, 0.0]), "fractions"),
+        (lambda r, s: mean_of_top(r, s, s[:2], [0.5]), "values"),
         (lambda r, s: frontier(r, s, []), "no betas"),
         (lambda r, s: by_reward(r, s * float("nan")), "NaN or infinity"),
         (lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([0]), 0, seeded(0)), "n = 0"),
