@@ -100,6 +100,24 @@ def by_reward(ref_logps: Tensor, rewards: Tensor) -> tuple[Tensor, Tensor, Tenso
     return values, mass.scatter_add(-1, place, ref_logps.exp()).log(), place
 
 
+def mean_over_pairs(logps: Tensor, rewards: Tensor, of_two: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """E[of_two(r(y₁), r(y₂))] over two *different* responses, (..., N) → (...), by enumeration, float64.
+
+    As ``world.draw_pairs`` draws them: y₁ from the policy, y₂ from the policy given that it differs from y₁. of_two
+    takes two tensors of rewards of one shape. Responses of equal reward are summed up first, so that V different
+    values cost V² calls and not N². Raises ValueError for a policy with all its mass on one response.
+    """
+    values, log_mass, place = by_reward(logps, rewards)
+    table = of_two(values[:, None].expand(len(values), -1), values[None].expand(len(values), -1)).double()  # (V, V)
+    p = logps.double().exp()
+    p = p / p.sum(-1, keepdim=True)
+    if (p >= 1).any():
+        raise ValueError("a policy gives one response only: expected two different responses")
+    mass = torch.zeros_like(log_mass, dtype=torch.float64).scatter_add(-1, place, p)
+    with_all = (mass @ table.T).gather(-1, place)  # Σ over every y₂ of p(y₂)·of_two
+    return (p * (with_all - p * table.diagonal()[place]) / (1 - p)).sum(-1)
+
+
 def _tie_groups(ref_logps: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """log p normalised, mass of each response's group of equal scores, mass of lower scores; all (..., N)."""
     _check_policy("ref_logps", ref_logps)

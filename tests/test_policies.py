@@ -20,11 +20,12 @@ from helpers.policies import (
     frontier,
     kl,
     mean_of_top,
+    mean_over_pairs,
     objective,
     optimum,
     top_fraction,
 )
-from helpers.world import ResponseSampler
+from helpers.world import Annotator, ResponseSampler, draw_pairs
 
 INF = float("inf")
 
@@ -419,6 +420,30 @@ def test_by_reward_keeps_optimum_kl_and_reward(one, data):
     long, short = optimum(ref, rewards, 0.7)[0], optimum(mass, values, 0.7)[0]
     close(kl(short, mass), kl(long, ref))
     close(expected(short, values), expected(long, rewards))
+
+
+@pytest.mark.parametrize("rewards", [[0.5, 0.5, -1.0, 2.0], [1.0, 1.0, 1.0, 1.0], [0.0, 3.0, 1.0, 2.0]])
+def test_the_mean_over_pairs_is_the_double_sum_over_different_responses(rewards):
+    """In plain Python, for a function that is not symmetric, with ties and a response of probability 0."""
+    for p in ([0.4, 0.3, 0.2, 0.1], [0.7, 0.0, 0.3, 0.0]):
+        plain = math.fsum(
+            p[i] * p[j] / (1 - p[i]) * (2 * rewards[i] - rewards[j] ** 2) for i in range(4) for j in range(4) if i != j
+        )
+        found = mean_over_pairs(table([p]), torch.tensor([rewards]), lambda a, b: 2 * a - b**2)
+        assert found.shape == (1,)
+        assert found.item() == pytest.approx(plain, abs=1e-12)
+
+
+def test_the_mean_over_pairs_needs_two_responses():
+    with pytest.raises(ValueError, match="one response only"):
+        mean_over_pairs(table([[0.0, 1.0]]), torch.zeros(1, 2), lambda a, b: a - b)
+
+
+def test_the_mean_over_pairs_agrees_with_pairs_that_are_drawn(world):
+    ref = torch.randn(48, world.n_responses, generator=seeded(0), dtype=torch.float64).mul(3).log_softmax(-1)
+    pairs = draw_pairs(world, ResponseSampler(ref), Annotator(), 20_000, seeded(1))
+    exact = mean_over_pairs(ref, world.gold, lambda a, b: torch.sigmoid((a - b).abs())).mean()
+    assert pairs.label.mean().item() == pytest.approx(exact.item(), abs=4 * 0.15 / 20_000**0.5)
 
 
 def test_the_frontier_lists_kl_and_reward_of_the_optima_averaged_over_rows():
