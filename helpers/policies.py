@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -99,6 +100,24 @@ def by_reward(ref_logps: Tensor, rewards: Tensor) -> tuple[Tensor, Tensor, Tenso
     return values, mass.scatter_add(-1, place, ref_logps.exp()).log(), place
 
 
+def mean_over_pairs(logps: Tensor, rewards: Tensor, of_two: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """E[of_two(r(y₁), r(y₂))] over two *different* responses, (..., N) → (...), by enumeration, float64.
+
+    As ``world.draw_pairs`` draws them: y₁ from the policy, y₂ from the policy given that it differs from y₁. of_two
+    takes two tensors of rewards of one shape. Responses of equal reward are summed up first, so that V different
+    values cost V² calls and not N². Raises ValueError for a policy with all its mass on one response.
+    """
+    values, log_mass, place = by_reward(logps, rewards)
+    table = of_two(values[:, None].expand(len(values), -1), values[None].expand(len(values), -1)).double()  # (V, V)
+    p = logps.double().exp()
+    p = p / p.sum(-1, keepdim=True)
+    if (p >= 1).any():
+        raise ValueError("a policy gives one response only: expected two different responses")
+    mass = torch.zeros_like(log_mass, dtype=torch.float64).scatter_add(-1, place, p)
+    with_all = (mass @ table.T).gather(-1, place)  # Σ over every y₂ of p(y₂)·of_two
+    return (p * (with_all - p * table.diagonal()[place]) / (1 - p)).sum(-1)
+
+
 def _tie_groups(ref_logps: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """log p normalised, mass of each response's group of equal scores, mass of lower scores; all (..., N)."""
     _check_policy("ref_logps", ref_logps)
@@ -138,6 +157,28 @@ def top_fraction(ref_logps: Tensor, scores: Tensor, fraction: float) -> Tensor:
     above = (1 - below - mass).clamp(min=0.0)
     kept = ((fraction - above) / mass).clamp(0.0, 1.0)
     return torch.where(mass > 0, logps + kept.log(), -torch.inf).log_softmax(-1)
+
+
+def mean_of_top(ref_logps: Tensor, scores: Tensor, values: Tensor, fractions: Sequence[float]) -> Tensor:
+    """E[values] under ``top_fraction`` for several fractions with one sort per row: (..., N) each → (..., fractions).
+
+    Float64. Raises ValueError for no fractions or one outside (0, 1].
+    """
+    parts = np.asarray(fractions, dtype=np.float64)
+    if len(parts) == 0 or not ((parts > 0) & (parts <= 1)).all():
+        raise ValueError(f"fractions {list(fractions)}: expected at least one, each above 0 and at most 1")
+    _check_policy("ref_logps", ref_logps)
+    _check_values(ref_logps, "scores", scores)
+    _check_values(ref_logps, "values", values)
+    tables = (t.double().reshape(-1, ref_logps.shape[-1]) for t in (ref_logps.log_softmax(-1), scores, values))
+    means = []
+    for logps, score, value in zip(*(t.numpy() for t in tables)):
+        order = np.argsort(-score, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # where groups of equal scores end
+        p = np.exp(logps[order])
+        mass, total = ([0.0, *np.cumsum(terms)[ends]] for terms in (p, p * value[order]))
+        means.append(np.interp(parts, mass, total) / parts)
+    return torch.tensor(np.array(means)).reshape(*ref_logps.shape[:-1], len(parts))
 
 
 def draw_best_of_n(

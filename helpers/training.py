@@ -93,6 +93,7 @@ def train_sft(policy: TinyGPT, world: World, data: tuple[Tensor, Tensor], config
 
 WATCH_EVERY = 5
 Draw = Callable[[int, torch.Generator], PairBatch]  # (batch size, generator) → a batch of comparisons
+RewardLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # the arguments of bradley_terry_loss
 PairLoss = Callable[[Tensor, Tensor, Tensor, Tensor, float, Tensor], Tensor]  # the arguments of dpo_loss
 
 
@@ -143,20 +144,35 @@ def train_dpo(
     return _descend(policy.parameters(), config, f"DPO β={beta:g}", loss, history)
 
 
-def train_reward_model(model: RewardModel, world: World, draw: Draw, config: Config, seed: int) -> History:
-    """Minimise the pairwise logistic loss on batches from ``draw``, such as a fixed data set's ``PairBatch.draw``.
+def train_reward_model(
+    model: RewardModel,
+    world: World,
+    draw: Draw,
+    config: Config,
+    seed: int,
+    objective: RewardLoss = bradley_terry_loss,
+    watch: Callable[[], dict[str, float]] | None = None,
+    watch_every: int = WATCH_EVERY,
+) -> History:
+    """Minimise ``objective`` on batches from ``draw``, such as a fixed data set's ``PairBatch.draw``.
 
-    Records the loss and ``accuracy``, the percent of the batch's pairs that are ranked as labelled, before each step.
+    objective: (rewards of the chosen, of the rejected, labels), each (B,) → a scalar; the pairwise logistic loss by
+    default. Records the loss and ``accuracy``, the percent of the batch's pairs that are ranked as labelled, before
+    each step; every ``watch_every`` steps also what ``watch()`` measures. Raises ValueError for watch_every < 1.
     """
+    if watch_every < 1:
+        raise ValueError(f"watch_every = {watch_every}: expected a number of steps ≥ 1")
     generator, history = torch.Generator().manual_seed(seed), History()
 
     def loss(step):
+        if watch and step % watch_every == 0:
+            history.record(watched=step, **watch())
         pairs = draw(config.batch, generator)
         prompts = world.prompt_tokens[pairs.prompts].repeat(2, 1)
         tokens = world.responses[torch.cat([pairs.chosen, pairs.rejected])]
         chosen, rejected = model(prompts, tokens, world.mask(tokens)).chunk(2)
         history.record(accuracy=rank_accuracy(chosen.detach(), rejected.detach()))
-        return bradley_terry_loss(chosen, rejected, pairs.label)
+        return objective(chosen, rejected, pairs.label)
 
     return _descend(model.parameters(), config, "reward model", loss, history)
 

@@ -19,11 +19,13 @@ from helpers.policies import (
     expected,
     frontier,
     kl,
+    mean_of_top,
+    mean_over_pairs,
     objective,
     optimum,
     top_fraction,
 )
-from helpers.world import ResponseSampler
+from helpers.world import Annotator, ResponseSampler, draw_pairs
 
 INF = float("inf")
 
@@ -398,6 +400,16 @@ def test_the_top_fraction_keeps_the_best_mass(one, data, fraction):
             assert kept[y].item() == pytest.approx(ref[y] * taken / mass / fraction if mass else 0.0, abs=1e-9)
 
 
+@given(policies(2, holes=True), st.data(), st.lists(st.floats(0.01, 1), min_size=1, max_size=3))
+def test_the_mean_of_the_top_is_the_expectation_under_the_top_fraction(two, data, fractions):
+    n = len(two[0])
+    scores = torch.tensor([data.draw(few_scores)[:n] for _ in two], dtype=torch.float64)
+    values = torch.tensor([data.draw(rewards_for(n)) for _ in two], dtype=torch.float64)
+    ref = table(two)
+    kept = torch.stack([expected(top_fraction(ref, scores, f), values) for f in fractions], dim=-1)
+    close(mean_of_top(ref, scores, values, fractions), kept)
+
+
 @given(policies(), st.data())
 def test_by_reward_keeps_optimum_kl_and_reward(one, data):
     (ref,) = one
@@ -408,6 +420,30 @@ def test_by_reward_keeps_optimum_kl_and_reward(one, data):
     long, short = optimum(ref, rewards, 0.7)[0], optimum(mass, values, 0.7)[0]
     close(kl(short, mass), kl(long, ref))
     close(expected(short, values), expected(long, rewards))
+
+
+@pytest.mark.parametrize("rewards", [[0.5, 0.5, -1.0, 2.0], [1.0, 1.0, 1.0, 1.0], [0.0, 3.0, 1.0, 2.0]])
+def test_the_mean_over_pairs_is_the_double_sum_over_different_responses(rewards):
+    """In plain Python, for a function that is not symmetric, with ties and a response of probability 0."""
+    for p in ([0.4, 0.3, 0.2, 0.1], [0.7, 0.0, 0.3, 0.0]):
+        plain = math.fsum(
+            p[i] * p[j] / (1 - p[i]) * (2 * rewards[i] - rewards[j] ** 2) for i in range(4) for j in range(4) if i != j
+        )
+        found = mean_over_pairs(table([p]), torch.tensor([rewards]), lambda a, b: 2 * a - b**2)
+        assert found.shape == (1,)
+        assert found.item() == pytest.approx(plain, abs=1e-12)
+
+
+def test_the_mean_over_pairs_needs_two_responses():
+    with pytest.raises(ValueError, match="one response only"):
+        mean_over_pairs(table([[0.0, 1.0]]), torch.zeros(1, 2), lambda a, b: a - b)
+
+
+def test_the_mean_over_pairs_agrees_with_pairs_that_are_drawn(world):
+    ref = torch.randn(48, world.n_responses, generator=seeded(0), dtype=torch.float64).mul(3).log_softmax(-1)
+    pairs = draw_pairs(world, ResponseSampler(ref), Annotator(), 20_000, seeded(1))
+    exact = mean_over_pairs(ref, world.gold, lambda a, b: torch.sigmoid((a - b).abs())).mean()
+    assert pairs.label.mean().item() == pytest.approx(exact.item(), abs=4 * 0.15 / 20_000**0.5)
 
 
 def test_the_frontier_lists_kl_and_reward_of_the_optima_averaged_over_rows():
@@ -439,6 +475,9 @@ def test_drawing_best_of_n_agrees_with_the_exact_policy():
         (lambda r, s: best_of_n(r, s[:2], 2), "expected the shape of the policy"),
         (lambda r, s: top_fraction(r, s, 0.0), "fraction = 0.0"),
         (lambda r, s: top_fraction(r, s, 1.1), "fraction = 1.1"),
+        (lambda r, s: mean_of_top(r, s, s, []), "fractions"),
+        (lambda r, s: mean_of_top(r, s, s, [0.5, 0.0]), "fractions"),
+        (lambda r, s: mean_of_top(r, s, s[:2], [0.5]), "values"),
         (lambda r, s: frontier(r, s, []), "no betas"),
         (lambda r, s: by_reward(r, s * float("nan")), "NaN or infinity"),
         (lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([0]), 0, seeded(0)), "n = 0"),

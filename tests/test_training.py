@@ -11,7 +11,7 @@ import torch
 
 from conftest import seeded
 from helpers.gpt import RewardModel, all_logps, all_rewards, new_gpt, sequence_logps, token_logps
-from helpers.losses import dpo_loss, robust_dpo_loss
+from helpers.losses import bradley_terry_loss, dpo_loss, robust_dpo_loss
 from helpers.metrics import rank_accuracy
 from helpers.policies import kl, optimum
 from helpers.training import WATCH_EVERY, Config, fit_table, train_dpo, train_reward_model, train_sft
@@ -219,6 +219,21 @@ def test_training_a_reward_model_is_reproducible_and_leaves_the_policy_alone(wor
         found.append(weights(model))
     assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
     assert torch.equal(weights(sft_gpt), before)
+
+
+def test_a_reward_model_can_be_trained_on_another_loss_and_watched(world, sft_gpt, reference):
+    """Centring alone, c·(r_w + r_l)², has no reason to leave rewards of 0; a margin of 2 starts at softplus(2)."""
+    draw, config = fresh_pairs(world, reference), Config(4, 16, 1e-3)
+    model, seen = RewardModel(sft_gpt), []
+    before = weights(model).clone()
+    history = train_reward_model(
+        model, world, draw, config, 0, lambda w, l, label: (w + l).pow(2).mean(), lambda: seen.append(1) or {"n": 1}, 3
+    )
+    assert torch.equal(weights(model), before) and history["watched"].tolist() == [0, 3] and len(seen) == 2
+    history = train_reward_model(model, world, draw, config, 0, lambda w, l, label: bradley_terry_loss(w - 2, l))
+    assert history["loss"][0] == pytest.approx(math.log1p(math.exp(2))) and history["loss"][-1] < history["loss"][0]
+    with pytest.raises(ValueError, match="watch_every = 0"):
+        train_reward_model(model, world, draw, config, 0, watch_every=0)
 
 
 # ---- tables ---------------------------------------------------------------------------------

@@ -39,3 +39,11 @@ from helpers.figures.intuition import (
     plot_shares,
     plot_two_roads,
 )
+from helpers.figures.rewards import (
+    plot_benchmark,
+    plot_centring,
+    plot_graded,
+    plot_loss_forms,
+    plot_margins,
+    plot_reward_training,
+)

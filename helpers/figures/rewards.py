@@ -1,0 +1,134 @@
+"""Figures of section 3, reward modelling: the loss, margins, benchmarks."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from helpers.figures.drawing import COLOURS, legend_right, styled
+
+
+@styled
+def plot_loss_forms(sides: dict[str, tuple[Tensor, dict[str, Tensor], str]], title: str) -> Figure:
+    """Forms of one loss against the margin: panel → (margins, form → loss, what a form becomes where its line ends).
+
+    A line is drawn where its values are finite and above 0; a cross marks its end. The scale is logarithmic in panels
+    whose largest value is below 1.
+    """
+    figure, panels = plt.subplots(1, len(sides), figsize=(10, 3.8))
+    looks = (("optimum", "-", 1), ("harmful", "-", 9), ("rejected", "-", 4), ("policy", (0, (1, 2)), 3))
+    for ax, (heading, (margins, forms, end)) in zip(panels, sides.items()):
+        for (name, values), (role, line, width) in zip(forms.items(), looks):
+            alive = np.isfinite(np.asarray(values)) & (np.asarray(values) > 0)
+            y = np.where(alive, values, np.nan)
+            ax.plot(margins, y, color=COLOURS[role], ls=line, lw=width, label=name, zorder=2 + (width < 4))
+            if not alive.all():
+                k = np.abs(np.where(alive, margins, 0)).argmax()
+                ax.plot(margins[k], y[k], color=COLOURS[role], marker="x", ms=13, mew=3, zorder=4)
+                ends = (margins[k], y[k])
+        ax.annotate(end, ends, xytext=(14, 6), textcoords="offset points")
+        ax.set(xlabel="margin m", yscale="log" if np.nanmax(y) < 1 else "linear")
+        ax.set_title(heading, fontweight="normal", fontsize=11)
+    panels[0].set_ylabel("loss")
+    legend_right(panels[-1])
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def plot_reward_training(pairs: Tensor, losses: Tensor, levels: dict[str, float], title: str) -> Figure:
+    """Loss of fresh pairs against the number of pairs seen, with horizontal levels: label → loss."""
+    figure, axes = plt.subplots(figsize=(8.5, 3.6))
+    axes.plot(pairs, losses, color=COLOURS["policy"], lw=2)
+    axes.annotate(
+        "loss of the next pairs",
+        (pairs[2], losses[2]),
+        xytext=(8, 8),
+        textcoords="offset points",
+        color=COLOURS["policy"],
+    )
+    for label, level in levels.items():
+        axes.axhline(level, color=COLOURS["optimum"], lw=1)
+        axes.annotate(label, (pairs[-1], level), xytext=(0, -13), textcoords="offset points", ha="right", fontsize=10)
+    axes.set(title=title, xlabel="pairs seen, each once", ylabel="loss, nats per pair")
+    axes.margins(y=0.2)
+    return figure
+
+
+@styled
+def plot_margins(groups: dict[str, tuple[Tensor, Tensor]], title: str) -> Figure:
+    """Histograms of margins: group → (margins where the answer agrees with gold, where it contradicts), per cent."""
+    figure, panels = plt.subplots(1, len(groups), figsize=(10, 3.4), sharey=True, sharex=True)
+    for ax, (name, (agrees, contradicts)) in zip(panels, groups.items()):
+        total = len(agrees) + len(contradicts)
+        ax.hist(
+            [np.asarray(agrees), np.asarray(contradicts)],
+            bins=np.arange(-6, 6.1, 0.5),
+            weights=[np.full(len(part), 100 / total) for part in (agrees, contradicts)],
+            stacked=True,
+            color=[COLOURS["policy"], COLOURS["rejected"]],
+            label=["answer agrees with gold", "contradicts gold, or a tie"],
+        )
+        ax.axvline(0, color=COLOURS["optimum"], lw=1)
+        ax.set(xlabel="margin m")
+        ax.set_title(name, fontweight="normal", fontsize=11)
+    panels[0].set_ylabel("pairs of the slice, %")
+    legend_right(panels[-1])
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def plot_graded(gaps: Tensor, fits: dict[str, tuple[Tensor, str, str]], title: str) -> Figure:
+    """The margin that each loss settles at, against the true gap Δ: name → (margins, role, line style)."""
+    figure, axes = plt.subplots(figsize=(8.5, 4))
+    for name, (values, role, line) in fits.items():
+        axes.plot(gaps, values, color=COLOURS[role], ls=line, lw=2.5, label=name)
+    axes.set(title=title, xlabel="true gap Δ, log-odds", ylabel="fitted margin, unlimited answers")
+    legend_right(axes)
+    return figure
+
+
+@styled
+def plot_centring(panels: dict[str, tuple[Tensor, Tensor]], slices: dict[str, Tensor], title: str) -> Figure:
+    """Each prompt's mean fitted reward against its mean gold reward: panel → (gold, fitted), (n_prompts,) each."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(10, 3.8), sharey=True)
+    looks = dict(zip(slices, (("chosen", "o"), ("gold", "s"), ("harmful", "^"))))
+    for ax, (heading, (gold, fitted)) in zip(axes, panels.items()):
+        for name, rows in slices.items():
+            colour, marker = looks[name]
+            ax.plot(gold[rows], fitted[rows], color=COLOURS[colour], marker=marker, ls="none", label=name)
+        ax.axhline(0, color=COLOURS["optimum"], lw=1)
+        ax.set(xlabel="mean gold reward of the prompt's replies", xticks=[-0.5, 0, 0.5, 1])
+        ax.set_title(heading, fontweight="normal", fontsize=11)
+    axes[0].set_ylabel("mean fitted reward")
+    legend_right(axes[-1])
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+@styled
+def plot_benchmark(scores: dict[str, dict[str, float]], title: str) -> Figure:
+    """Accuracy in each subset under several reward models: model → subset → part of pairs won, as dots in rows."""
+    subsets = list(next(iter(scores.values())))
+    figure, axes = plt.subplots(figsize=(8.5, 1.4 + 0.34 * len(subsets)))
+    looks = (("policy", "o"), ("gold", "s"), ("harmful", "^"), ("reference", "x"))
+    offsets = np.linspace(-0.2, 0.2, len(scores))
+    for (name, row), (colour, marker), offset in zip(scores.items(), looks, offsets):
+        axes.plot(
+            100 * np.array([row[s] for s in subsets]),
+            np.arange(len(subsets)) + offset,
+            color=COLOURS[colour],
+            marker=marker,
+            ms=8,
+            ls="none",
+            label=name,
+        )
+    axes.axvline(50, color=COLOURS["optimum"], lw=1, ls=":")
+    axes.set(title=title, xlabel="pairs won, %", yticks=range(len(subsets)), yticklabels=subsets, xlim=(-3, 103))
+    axes.grid(axis="y", alpha=0.3)
+    axes.invert_yaxis()
+    legend_right(axes)
+    return figure
