@@ -118,7 +118,7 @@ def plot_two_roads(panels: dict[str, dict[str, list[float]]], steps: list[int], 
 def plot_gold_by_slice(policies: dict[str, dict[str, float]], title: str) -> Figure:
     """Grouped bars: expected gold reward in each slice under several policies, the reference first and grey.
 
-    A policy whose name begins with π* is drawn black, with 'imitat' as chosen, one with 'coin' in it as harmful, others blue.
+    By name: the first grey; 'π*…' black; 'imitat…' as chosen; with 'coin' in it as harmful; others blue.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.8))
     place, height = np.arange(len(next(iter(policies.values())))), 0.8 / len(policies)
