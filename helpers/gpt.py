@@ -214,7 +214,7 @@ def all_rewards(model: RewardModel, world: World, prompts: Tensor | None = None)
     prompts = world.prompt_tokens if prompts is None else prompts
     _check_ids("prompts", prompts, model.trunk.config.n_tokens)
     words, end, rows = torch.arange(len(world.words)), torch.tensor([world.end]), []
-    for x in prompts.split(4):
+    for x in prompts.split(1):
         cache, scores = model.trunk.step(x, None)[1], []
         for length in range(world.max_length):
             last = length == world.max_length - 1
