@@ -38,3 +38,11 @@ from helpers.figures.intuition import (
     plot_shares,
     plot_two_roads,
 )
+from helpers.figures.labels import (
+    plot_brier,
+    plot_claimed,
+    plot_ece_bias,
+    plot_reliability,
+    plot_two_groups,
+    plot_vote_rules,
+)
