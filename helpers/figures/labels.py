@@ -30,7 +30,7 @@ def plot_vote_rules(items: list[int], panels: dict[str, dict[str, Line]], title:
 
 @styled
 def plot_claimed(panels: dict[str, list[list[float]]], title: str) -> Figure:
-    """Mean posterior of an answer and how often it is right, in percent, for 3, 4, 5 votes of five: name → two lists."""
+    """Mean posterior of an answer and how often it is right, in percent, by votes (3, 4, 5 of five): name → lists."""
     figure, axes = plt.subplots(1, len(panels), figsize=(9.5, 3.6), sharey=True)
     place = np.arange(3)
     for ax, (name, (claimed, right)) in zip(axes, panels.items()):
@@ -54,7 +54,7 @@ def plot_claimed(panels: dict[str, list[list[float]]], title: str) -> Figure:
 def plot_reliability(
     panels: dict[str, dict[str, tuple[Tensor, Tensor, str]]], xlabel: str, ylabel: str, title: str
 ) -> Figure:
-    """Observed frequency against forecast, a panel per name: curve → (forecast, frequency, role), one point per bin."""
+    """Observed frequency against forecast, a point per bin, a panel per name: curve → (forecast, frequency, role)."""
     figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * max(len(panels), 1.5), 4.0), squeeze=False, sharey=True)
     for ax, (name, curves) in zip(axes[0], panels.items()):
         ax.plot([0, 1], [0, 1], color=COLOURS["optimum"], lw=1, ls=":", label="calibrated")
@@ -72,7 +72,7 @@ def plot_reliability(
 def plot_two_groups(
     kappas: Tensor, raters: list[str], replies: list[str], ladders: dict[str, tuple[Tensor, str]], title: str
 ) -> Figure:
-    """Left: κ of every two raters, (raters, raters). Right: rank of each reply (1 the best) on each ladder → (values, role)."""
+    """Left: κ of every two raters, (raters, raters). Right: order of the replies on each ladder → (values, role)."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), width_ratios=(1, 1.35))
     left.imshow(kappas, cmap="Greys", vmin=-0.2, vmax=1.6)
     for i in range(len(raters)):
@@ -128,7 +128,7 @@ def plot_ece_bias(
 
 @styled
 def plot_brier(rows: dict[str, tuple[float, float]], floor: float, title: str) -> Figure:
-    """Brier score of each forecaster beside E[q(1 − q)] of its own forecasts: name → (Brier, own); floor: E[p(1 − p)]."""
+    """Brier score of each forecaster beside its own E[q(1 − q)]: name → (Brier, own). floor: E[p(1 − p)]."""
     figure, axes = plt.subplots(figsize=(8.5, 1.2 + 0.6 * len(rows)))
     place = np.arange(len(rows))
     score, own = np.array(list(rows.values())).T
