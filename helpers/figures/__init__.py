@@ -39,6 +39,14 @@ from helpers.figures.intuition import (
     plot_shares,
     plot_two_roads,
 )
+from helpers.figures.labels import (
+    plot_brier,
+    plot_claimed,
+    plot_ece_bias,
+    plot_reliability,
+    plot_two_groups,
+    plot_vote_rules,
+)
 from helpers.figures.rewards import (
     plot_benchmark,
     plot_centring,
