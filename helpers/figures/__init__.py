@@ -38,3 +38,4 @@ from helpers.figures.intuition import (
     plot_shares,
     plot_two_roads,
 )
+from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
