@@ -4,6 +4,7 @@ Each convention is a function of a notebook that returns what is wrong, so that 
 notices a broken one. That the stored outputs are what running gives is checked by nbval (``make test``).
 """
 
+import ast
 import copy
 import re
 from pathlib import Path
@@ -90,7 +91,28 @@ def notation_without_code(notebook):
     return [name for name in names if not re.search(rf"\b{name}\b", code)] or ([] if names else ["no table"])
 
 
+def names_bound(source):
+    """Names that a cell binds at its top level."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        else:
+            found |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return found
+
+
+def set_up_overwritten(notebook):
+    """A section that rebinds a name of the set-up would change what later sections see."""
+    set_up = [cell for cell in code_cells(notebook) if "setup" in cell.metadata.get("tags", [])]
+    names = set().union(*(names_bound(cell.source) for cell in set_up))
+    return [n for cell in code_cells(notebook) if cell not in set_up for n in names_bound(cell.source) & names]
+
+
 CONVENTIONS = [
+    set_up_overwritten,
     not_executed_in_order,
     errors_or_warnings,
     machine_paths,
@@ -151,6 +173,7 @@ def unmark(notebook, cells):
         (figures_without_alternative_text, drop_alternative_text),
         (trained_numbers_unmarked, unmark),
         (notation_without_code, rename_in_notation),
+        (set_up_overwritten, lambda notebook, cells: cells[5].update(source="world = 3")),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

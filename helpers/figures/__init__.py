@@ -55,3 +55,4 @@ from helpers.figures.rewards import (
     plot_margins,
     plot_reward_training,
 )
+from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
