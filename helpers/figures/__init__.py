@@ -38,3 +38,4 @@ from helpers.figures.intuition import (
     plot_shares,
     plot_two_roads,
 )
+from helpers.figures.rlhf import plot_imitation, plot_masks, plot_reward_accuracy, plot_test_sets
