@@ -428,8 +428,9 @@ def draw_pairs(
 ) -> PairBatch:
     """n comparisons of two *different* responses that ``sampler`` gives to prompts from ``world.draw_prompts``.
 
-    sampler: (prompts, generator) → a response to each, as indices (B,) or as token ids (B, max_length). label is the annotator's probability, ``chosen`` the likelier winner; with ``hard`` the annotator answers once
-    and label is 1. Raises ValueError for n < 1, and where 1,000 draws in a row give one response only.
+    sampler: (prompts, generator) → a response to each, as indices (B,) or as token ids (B, max_length). label is the
+    annotator's probability, ``chosen`` the likelier winner; with ``hard`` the annotator answers once and label is 1.
+    Raises ValueError for n < 1, and where 1,000 draws in a row give one response only.
     """
     if n < 1:
         raise ValueError(f"n = {n}: expected at least one pair")

@@ -405,7 +405,8 @@ def test_unknown_prompts_are_refused(world):
 
 
 def test_unknown_slices_are_refused(world):
-    with pytest.raises(ValueError, match="no prompts in slice 'harmful' of world 'exact': expected one of benign, look-alike, unsafe"):
+    expected = "no prompts in slice 'harmful' of world 'exact': expected one of benign, look-alike, unsafe"
+    with pytest.raises(ValueError, match=expected):
         world.in_slice("harmful")
 
 
