@@ -267,9 +267,7 @@ def test_a_policy_that_says_one_thing_cannot_be_compared():
 def test_rows_of_tokens_and_indices_train_alike():
     """In the exact world both can be written down, and give the same weights."""
     indices = draw_pairs(EXACT, ResponseSampler(torch.full((48, 11111), -math.log(11111))), Annotator(), 40, seeded(11))
-    rows = PairBatch(
-        indices.prompts, EXACT.responses[indices.chosen], EXACT.responses[indices.rejected], indices.label
-    )
+    rows = PairBatch(indices.prompts, EXACT.responses[indices.chosen], EXACT.responses[indices.rejected], indices.label)
     assert torch.equal(EXACT.rewards(rows.prompts, rows.chosen), EXACT.rewards(indices.prompts, indices.chosen))
     scores = []
     for pairs in (indices, rows):
