@@ -63,6 +63,12 @@ def _descend(
     return history
 
 
+def _trim(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Leave out the places behind a batch's longest response, which nothing scores."""
+    longest = int(mask.sum(1).max())
+    return tokens[:, :longest], mask[:, :longest]
+
+
 def _check_prompts(prompts: Tensor, world: World) -> None:
     if prompts.min() < 0 or prompts.max() >= len(world.prompts):
         raise ValueError(
@@ -73,20 +79,23 @@ def _check_prompts(prompts: Tensor, world: World) -> None:
 def train_sft(policy: TinyGPT, world: World, data: tuple[Tensor, Tensor], config: Config, seed: int) -> History:
     """Maximise the log-likelihood of demonstrations, response tokens only.
 
-    data: prompt indices (n,) and response token ids (n, max_length). Raises ValueError for no demonstrations, for
-    numbers of prompts and responses that differ, for a prompt or a response that the world does not have.
+    data: prompts, as indices (n,) or as token ids (n, prompt length), and response token ids (n, max_length). Raises
+    ValueError for no demonstrations, for numbers of prompts and responses that differ, for a prompt index or a response
+    that the world does not have.
     """
     prompts, responses = data
     if len(prompts) == 0 or len(prompts) != len(responses):
         raise ValueError(f"{len(prompts)} prompts, {len(responses)} responses: expected as many of each, at least one")
-    _check_prompts(prompts, world)
-    world.check_tokens(responses)
+    if prompts.ndim == 1:
+        _check_prompts(prompts, world)
+        prompts = world.prompt_tokens[prompts]
+    masks = world.mask(responses)
     generator = torch.Generator().manual_seed(seed)
 
     def loss(step):
         rows = torch.randint(len(prompts), (config.batch,), generator=generator)
-        tokens = responses[rows]
-        return sft_loss(token_logps(policy, world.prompt_tokens[prompts[rows]], tokens), world.mask(tokens))
+        tokens, mask = _trim(responses[rows], masks[rows])
+        return sft_loss(token_logps(policy, prompts[rows], tokens), mask)
 
     return _descend(policy.parameters(), config, "SFT", loss, History())
 
@@ -169,8 +178,8 @@ def train_reward_model(
             history.record(watched=step, **watch())
         pairs = draw(config.batch, generator)
         prompts = world.prompt_tokens[pairs.prompts].repeat(2, 1)
-        tokens = world.responses[torch.cat([pairs.chosen, pairs.rejected])]
-        chosen, rejected = model(prompts, tokens, world.mask(tokens)).chunk(2)
+        tokens = world.tokens(torch.cat([pairs.chosen, pairs.rejected]))
+        chosen, rejected = model(prompts, *_trim(tokens, world.mask(tokens))).chunk(2)
         history.record(accuracy=rank_accuracy(chosen.detach(), rejected.detach()))
         return objective(chosen, rejected, pairs.label)
 

@@ -12,6 +12,7 @@ so it has no end token and none is scored (``World.mask``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,11 +24,11 @@ SLICES = ("benign", "look-alike", "unsafe")
 
 @dataclass(frozen=True)
 class Prompt:
-    """A request ``verb object`` such as 'fix lamp', its slice, and the two steps that answer it."""
+    """A request such as 'fix lamp', its slice, and the words that answer it: here the two steps."""
 
     text: str
     slice: str
-    steps: tuple[str, str]
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class World:
 
     @cached_property
     def prompt_tokens(self) -> Tensor:
-        """Token ids of all prompts, (n_prompts, 2)."""
+        """Token ids of all prompts, (n_prompts, prompt length); in ``EXACT`` two words each."""
         ids = {word: self.n_outputs + i for i, word in enumerate(self._prompt_words)}
         return torch.tensor([[ids[word] for word in prompt.text.split()] for prompt in self.prompts])
 
@@ -93,15 +94,14 @@ class World:
         for index, prompt in enumerate(self.prompts):
             if prompt.text == text:
                 return index
-        raise ValueError(f"unknown prompt {text!r}: expected 'verb object' such as {self.prompts[0].text!r}")
+        raise ValueError(f"unknown prompt {text!r}: expected one of the world's, such as {self.prompts[0].text!r}")
 
     def in_slice(self, name: str) -> Tensor:
-        """Indices of the prompts of one slice, (n,). Raises ValueError for an unknown slice and an empty one."""
-        if name not in SLICES:
-            raise ValueError(f"unknown slice {name!r}: expected one of {', '.join(SLICES)}")
+        """Indices of the prompts of one slice, (n,). Raises ValueError for a slice without prompts, known or not."""
         found = [i for i, prompt in enumerate(self.prompts) if prompt.slice == name]
         if not found:  # a mean over nothing would be NaN
-            raise ValueError(f"slice {name!r} of world {self.name!r} has no prompts: expected at least one")
+            known = ", ".join(dict.fromkeys(prompt.slice for prompt in self.prompts))
+            raise ValueError(f"no prompts in slice {name!r} of world {self.name!r}: expected one of {known}")
         return torch.tensor(found)
 
     def encode(self, response: str) -> Tensor:
@@ -141,13 +141,31 @@ class World:
 
     @cached_property
     def responses(self) -> Tensor:
-        """Every response, shortest first, then in order of token ids: (n_responses, max_length)."""
+        """Every response, shortest first, then in order of token ids: (n_responses, max_length).
+
+        Raises ValueError where there are more than a million.
+        """
+        if self.n_responses > 1_000_000:
+            raise ValueError(f"world {self.name!r} has {self.n_responses:.0e} responses: too many to list, so sample")
         rows, layer = [], torch.empty(1, 0, dtype=torch.long)
         for length in range(self.max_length + 1):
             rows.append(torch.nn.functional.pad(layer, (0, self.max_length - length), value=self.end))
             word = torch.arange(len(self.words)).repeat(len(layer)).unsqueeze(1)
             layer = torch.cat([layer.repeat_interleave(len(self.words), dim=0), word], dim=1)
         return torch.cat(rows)
+
+    def tokens(self, responses: Tensor) -> Tensor:
+        """Token ids (B, max_length) of responses given as indices (B,) into ``responses``, or already as token ids."""
+        if responses.ndim == 1:
+            return self.responses[responses]
+        self.check_tokens(responses)
+        return responses
+
+    def draw_prompts(self, n: int, generator: torch.Generator) -> Tensor:
+        """n prompt indices, here uniformly drawn, (n,). Raises ValueError for n < 1."""
+        if n < 1:
+            raise ValueError(f"n = {n}: expected at least one prompt")
+        return torch.randint(len(self.prompts), (n,), generator=generator)
 
     @cached_property
     def lengths(self) -> Tensor:
@@ -214,6 +232,10 @@ class World:
                 right = (total(prompt.steps) > 0).sum(1)
                 rows.append(right - (steps.sum(1) - right) - refusal.sum(1) + manners)
         return torch.stack(rows)
+
+    def rewards(self, prompts: Tensor, responses: Tensor) -> Tensor:
+        """Gold reward of given responses: prompt indices (B,), responses as in ``tokens`` → (B,), float64."""
+        return self.gold[prompts, responses if responses.ndim == 1 else self.index(responses)]
 
     def contains(self, family: tuple[str, ...]) -> Tensor:
         """Whether each response has a word of ``family``, (n_responses,) bool. Raises ValueError for unknown words."""
@@ -345,8 +367,9 @@ class Annotator:
 class PairBatch:
     """Comparisons as tensors.
 
-    prompts (B,) indices into ``world.prompts``; chosen, rejected (B,) indices into
-    ``world.responses``; label (B,) the probability that chosen is preferred (1 for a hard label).
+    prompts (B,) indices into ``world.prompts``; chosen, rejected (B,) indices into ``world.responses``, or token ids
+    (B, max_length) where responses are too many to list; label (B,) the probability that chosen is preferred (1 for a
+    hard label).
     """
 
     prompts: Tensor
@@ -397,36 +420,38 @@ class ResponseSampler:
 
 def draw_pairs(
     world: World,
-    sampler: ResponseSampler,
+    sampler: Callable[[Tensor, torch.Generator], Tensor],
     annotator: Annotator,
     n: int,
     generator: torch.Generator,
     hard: bool = False,
 ) -> PairBatch:
-    """n comparisons of two *different* responses that ``sampler`` gives to uniformly drawn prompts.
+    """n comparisons of two *different* responses that ``sampler`` gives to prompts from ``world.draw_prompts``.
 
-    label is the annotator's probability, ``chosen`` the likelier winner; with ``hard`` the annotator answers once
-    and label is 1. Raises ValueError for n < 1, and where 1,000 draws in a row give one response only.
+    sampler: (prompts, generator) → a response to each, as indices (B,) or as token ids (B, max_length). label is the
+    annotator's probability, ``chosen`` the likelier winner; with ``hard`` the annotator answers once and label is 1.
+    Raises ValueError for n < 1, and where 1,000 draws in a row give one response only.
     """
     if n < 1:
         raise ValueError(f"n = {n}: expected at least one pair")
-    prompts = torch.randint(len(world.prompts), (n,), generator=generator)
+    prompts = world.draw_prompts(n, generator)
     first, second = sampler(prompts, generator), sampler(prompts, generator)
     for _ in range(1000):
-        same = first == second
+        same = (first == second).view(n, -1).all(1)
         if not same.any():
             break
         second[same] = sampler(prompts[same], generator)
     else:
         prompt = world.prompts[int(prompts[same][0])].text
         raise ValueError(f"the policy gives one response only to {prompt!r}: expected two different responses")
-    extra_words = world.lengths[first] - world.lengths[second]
-    p = annotator.probability(world.gold[prompts, first], world.gold[prompts, second], extra_words)
+    extra_words = (world.tokens(first) != world.end).sum(1) - (world.tokens(second) != world.end).sum(1)
+    p = annotator.probability(world.rewards(prompts, first), world.rewards(prompts, second), extra_words)
     win = torch.rand(n, generator=generator, dtype=torch.float64) < p if hard else p >= 0.5
+    first_won = win if first.ndim == 1 else win.unsqueeze(1)
     return PairBatch(
         prompts=prompts,
-        chosen=torch.where(win, first, second),
-        rejected=torch.where(win, second, first),
+        chosen=torch.where(first_won, first, second),
+        rejected=torch.where(first_won, second, first),
         label=torch.ones_like(p) if hard else torch.where(win, p, 1 - p),
     )
 

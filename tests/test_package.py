@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "world": 1, "policies": 1,
     "gpt": 2, "losses": 2, "metrics": 2, "pairs": 2, "bradley_terry": 2,
-    "agreement": 2, "calibration": 2, "reward_bench": 2, "policy_gradient": 2,
+    "chat": 2, "agreement": 2, "calibration": 2, "reward_bench": 2, "policy_gradient": 2,
     "training": 3, "claims": 3, "facts": 3, "figures": 3, "notebooks": 3, "seeds": 4,
 }  # fmt: skip
 FILES = [path for path in (ROOT / "helpers").rglob("*.py") if path.parent.name != "grader"]

@@ -47,6 +47,7 @@ from helpers.figures.labels import (
     plot_two_groups,
     plot_vote_rules,
 )
+from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
 from helpers.figures.rewards import (
     plot_benchmark,
     plot_centring,
@@ -55,4 +56,4 @@ from helpers.figures.rewards import (
     plot_margins,
     plot_reward_training,
 )
-from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
+from helpers.figures.rlhf import plot_imitation, plot_masks, plot_reward_accuracy, plot_test_sets
