@@ -1,8 +1,9 @@
 """Do the lesson's claims hold on seeds that nothing was tuned on? ``python -m helpers.seeds 131-140`` runs and tells.
 
 Every seed executes theory.ipynb as it is, with ``LESSON_SEED`` set, so that claims record a missed bound instead of
-raising. Two seeds at a time, one thread each. What a seed found is kept in build/seeds until lesson or helpers change,
-so an interrupted run goes on where it stopped. The table goes to tests/seeds.md, with the versions it was made with.
+raising. Two seeds at a time, one thread each. ``--sections 4.1 4.2`` runs these alone and renews their rows. What a
+seed found is kept in build/seeds until lesson or helpers change, so an interrupted run goes on where it stopped. The
+table goes to tests/seeds.md, with the versions it was made with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from statistics import fmean, stdev
 import nbformat
 
 from helpers.claims import Claim
-from helpers.notebooks import execute, load
+from helpers.notebooks import execute, load, section_of_cells
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK, TABLE, KEPT = ROOT / "theory.ipynb", ROOT / "tests" / "seeds.md", ROOT / "build" / "seeds"
@@ -85,26 +86,41 @@ def summarise(runs: dict[int, list[Claim]]) -> list[Row]:
     return rows
 
 
-def as_markdown(rows: list[Row], seeds: list[int]) -> str:
-    """The table for the repository, with versions and what to think of it."""
+def line_of(row: Row) -> str:
+    """A claim's row of the table."""
+    margin_shown = "∞" if row.margin == float("inf") else f"{row.margin:.1f}"
+    statement = row.statement.replace("|", "\\|")
+    return (
+        f"| {row.section} | {statement} | {row.bound} | {row.held}/{row.seeds} | {row.mean:.3g} "
+        f"| {row.sd:.2g} | {margin_shown}{'' if row.stands else ' ✗'} |"
+    )
+
+
+def lines_of(table: str) -> dict[str, list[str]]:
+    """The rows of a stored table by section."""
+    found: dict[str, list[str]] = {}
+    for line in table.splitlines():
+        if match := re.match(r"\| (\d+(?:\.\d+)?) \|", line):
+            found.setdefault(match[1], []).append(line)
+    return found
+
+
+def as_markdown(lines: dict[str, list[str]], seeds: list[int]) -> str:
+    """The table for the repository, with versions and what to think of it; lines: section → rows."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy"))
-    standing = sum(row.stands for row in rows)
+    ordered = [line for name in sorted(lines, key=lambda s: [int(n) for n in s.split(".")]) for line in lines[name]]
+    standing = sum("✗" not in line for line in ordered)
     head = f"""\
 # The lesson's claims over seeds
 
-Seeds {seeds[0]}–{seeds[-1]}, on which nothing was tuned: **{standing} of {len(rows)} claims stand**, that is, held on
+Seeds {seeds[0]}–{seeds[-1]}, on which nothing was tuned: **{standing} of {len(ordered)} claims stand**: they held on
 every seed with the bound at least three standard deviations from the mean. Made by `make seeds`; Python
 {platform.python_version()}, {packages}, {platform.system()} {platform.machine()}, one thread.
 
 | § | claim | bound | held | mean | s.d. | margin in s.d. |
 |---|---|---|---|---|---|---|
 """
-    lines = [
-        f"| {r.section} | {r.statement.replace('|', chr(92) + '|')} | {r.bound} | {r.held}/{r.seeds} | {r.mean:.3g} "
-        f"| {r.sd:.2g} | {'∞' if r.margin == float('inf') else f'{r.margin:.1f}'}{'' if r.stands else ' ✗'} |"
-        for r in rows
-    ]
-    return head + "\n".join(lines) + "\n"
+    return head + "\n".join(ordered) + "\n"
 
 
 def fingerprint() -> str:
@@ -114,9 +130,12 @@ def fingerprint() -> str:
     return hashlib.sha256("\0".join(code + modules).encode()).hexdigest()
 
 
-def run_seed(seed: int) -> list[Claim]:
-    """The claims of one seed, from build/seeds where nothing changed since. Raises RuntimeError for a failing cell."""
-    kept, now = KEPT / f"{seed}.json", fingerprint()
+def run_seed(seed: int, sections: tuple[str, ...] = ()) -> list[Claim]:
+    """The claims of one seed, of the whole lesson or of the set-up and some sections.
+
+    They come from build/seeds where nothing changed since. Raises RuntimeError for a failing cell.
+    """
+    kept, now = KEPT / f"{'-'.join([str(seed), *sections])}.json", fingerprint()
     if kept.exists():
         stored = json.loads(kept.read_text(encoding="utf-8"))
         if stored["fingerprint"] == now:
@@ -124,6 +143,9 @@ def run_seed(seed: int) -> list[Claim]:
     KEPT.mkdir(parents=True, exist_ok=True)
     found = KEPT / f"{seed}.claims.json"
     notebook = load(NOTEBOOK)
+    if sections:
+        cells = zip(notebook.cells, section_of_cells(notebook))
+        notebook.cells = [c for c, name in cells if name in sections or "setup" in c.metadata.get("tags", [])]
     code = "import json, dataclasses\nclaimed = [dataclasses.asdict(c) for c in claims.ledger().claims]\n"
     code += f"open({str(found)!r}, 'w', encoding='utf-8').write(json.dumps(claimed))"
     notebook.cells.append(nbformat.v4.new_code_cell(code))
@@ -147,10 +169,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run all seeds, print and store the table. Returns 0 if every claim stands, 1 if not or if a seed failed."""
     parser = argparse.ArgumentParser(prog="python -m helpers.seeds", description="The lesson's claims over seeds.")
     parser.add_argument("seeds", help="first and last, such as 131-140")
-    seeds = parse_seeds(parser.parse_args(arguments).seeds)
-    runs = {}
+    parser.add_argument("--sections", nargs="+", default=[], help="run these alone and renew their rows of the table")
+    options = parser.parse_args(arguments)
+    seeds, sections, runs = parse_seeds(options.seeds), tuple(options.sections), {}
     with ProcessPoolExecutor(max_workers=2) as pool:
-        waiting = {pool.submit(run_seed, seed): seed for seed in seeds}
+        waiting = {pool.submit(run_seed, seed, sections): seed for seed in seeds}
         for future in as_completed(waiting):
             try:
                 runs[waiting[future]] = future.result()
@@ -162,7 +185,9 @@ def main(arguments: list[str] | None = None) -> int:
     if len(runs) < len(seeds):
         return 1
     rows = summarise(dict(sorted(runs.items())))
-    TABLE.write_text(as_markdown(rows, seeds), encoding="utf-8")
+    lines = lines_of(TABLE.read_text(encoding="utf-8")) if sections else {}
+    lines |= {name: [line_of(row) for row in rows if row.section == name] for name in {row.section for row in rows}}
+    TABLE.write_text(as_markdown(lines, seeds), encoding="utf-8")
     for row in rows:
         if not row.stands:
             print(f"✗ §{row.section} {row.statement}: {row.mean:.3g} ± {row.sd:.2g}, claimed {row.bound}")

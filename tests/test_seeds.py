@@ -8,7 +8,7 @@ import pytest
 
 from helpers import seeds
 from helpers.claims import Claim
-from helpers.seeds import as_markdown, margin, parse_seeds, summarise
+from helpers.seeds import as_markdown, line_of, lines_of, margin, parse_seeds, summarise
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,7 +57,8 @@ def test_claims_that_differ_between_seeds_are_refused():
 
 def test_the_table_marks_what_does_not_stand():
     rows = summarise({1: [claim(0.1), claim(0.1, "> 0", "KL(π|π*)")], 2: [claim(0.9), claim(0.1, "> 0", "KL(π|π*)")]})
-    table = as_markdown(rows, [1, 2])
+    table = as_markdown({"1.1": [line_of(row) for row in rows]}, [1, 2])
+    assert lines_of(table) == {"1.1": [line_of(row) for row in rows]}
     assert "**1 of 2 claims stand**" in table and "| 0.9 ✗ |" in table
     assert r"KL(π\|π*)" in table and "| ∞ |" in table
 
@@ -93,6 +94,19 @@ def test_a_seed_reaches_the_lesson_and_a_missed_bound_is_recorded(tmp_path, monk
     monkeypatch.undo()
     lesson(tmp_path, monkeypatch, "0.25")  # what was kept belongs to another lesson now
     assert [c.value for c in seeds.run_seed(20)] == [0.25]
+
+
+def test_some_sections_alone_renew_their_rows_and_leave_the_others(tmp_path, monkeypatch):
+    lesson(tmp_path, monkeypatch, "int(os.environ['LESSON_SEED']) / 100")
+    notebook = nbformat.read(tmp_path / "theory.ipynb", as_version=4)
+    notebook.cells[0].metadata["tags"] = ["setup"]
+    for section, value in (("1.1", 0.1), ("1.2", 0.2)):
+        notebook.cells.append(nbformat.v4.new_markdown_cell(f"### {section} Title"))
+        code = f"claims.check('{section}', 'a number', {value}, below=1)"
+        notebook.cells.append(nbformat.v4.new_code_cell(code))
+    nbformat.write(notebook, tmp_path / "theory.ipynb")
+    found = seeds.run_seed(5, ("1.2",))
+    assert [c.statement for c in found] == ["a distance", "a number"] and found[1].section == "1.2"
 
 
 def test_a_lesson_that_fails_names_its_cell(tmp_path, monkeypatch):
