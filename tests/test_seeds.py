@@ -1,6 +1,7 @@
 """Claims over seeds: the arithmetic of the table, and that the stored table is that of the stored lesson."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -113,3 +114,18 @@ def test_a_lesson_that_fails_names_its_cell(tmp_path, monkeypatch):
     lesson(tmp_path, monkeypatch, "1 / 0")
     with pytest.raises(RuntimeError, match="cell 0 failed"):
         seeds.run_seed(5)
+
+
+def test_the_stored_table_is_of_the_stored_lesson_and_everything_stands():
+    lines = lines_of((ROOT / "tests" / "seeds.md").read_text(encoding="utf-8"))
+    rows = [re.split(r"(?<!\\) ?\| ?", line)[1:-1] for listed in lines.values() for line in listed]
+    stored = {(row[0], row[1].replace("\\|", "|"), row[2]) for row in rows}
+    text = "\n".join(
+        output.get("text", "")
+        for cell in nbformat.read(ROOT / "theory.ipynb", as_version=4).cells
+        for output in cell.get("outputs", [])
+    )
+    printed = set(re.findall(r"^✓ §([\d.]+) (.*): [≈=] \S+  \(claimed (.*)\)$", text, re.M))
+    assert printed and printed - stored == set(), "claims without seeds: run make seeds"
+    assert stored - printed == set(), "the table has claims that the lesson no longer makes"
+    assert [row for row in rows if "✗" in row[-1] or row[3].split("/")[0] != row[3].split("/")[1]] == []
