@@ -8,6 +8,11 @@ from helpers import facts
 from helpers.facts import CHECKED, Fact, Facts, at_scale, load
 
 
+def test_no_fact_stands_there_twice():
+    told = [(fact.section, fact.statement) for fact in load()]
+    assert len(told) == len(set(told))
+
+
 def test_every_fact_has_a_section_a_number_a_source_and_says_how_it_was_checked():
     assert len(load()) >= 9
     for fact in load():
