@@ -9,10 +9,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 from helpers import figures
-from helpers.figures import COLOURS, show
+from helpers.figures import COLOURS, INK, show
+from helpers.figures.drawing import shades
 
 # Viénot, Brettel & Mollon 1999: what dichromats see of linear RGB
 DICHROMATS = {
@@ -46,9 +49,54 @@ def test_colours_are_told_apart(by):
         assert too_close(COLOURS | {"gold": "#B07C00", "rejected": "#D55E00"}, by) == [("rejected", "gold")]
 
 
-def test_lines_stand_out_from_the_page():
-    contrast = {name: 1.05 / (luminance(colour) + 0.05) for name, colour in COLOURS.items()}
-    assert [name for name, ratio in contrast.items() if ratio < 2.9] == []
+def contrast(colour, page="white"):
+    light, dark = sorted((luminance(colour), luminance(page)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_lines_stand_out_from_the_page_and_words_more_so():
+    """WCAG 2.1: 3 : 1 for what is drawn, 4.5 : 1 for text of this size."""
+    assert [name for name, colour in COLOURS.items() if contrast(colour) < 3] == []
+    assert [name for name in COLOURS if contrast(INK[name]) < 4.5] == []
+    assert contrast("#777777", "#777777") == 1 and contrast("black") == pytest.approx(21)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("by", [None, "protan", "deutan"])
+def test_shades_stand_out_from_the_page_and_are_told_apart(n, by):
+    found = {str(k): shade for k, shade in enumerate(shades(n))} | {"reference": COLOURS["reference"]}
+    assert len(found) == n + 1
+    assert [name for name, shade in found.items() if contrast(shade) < 3] == []
+    assert too_close(found, by) == []
+
+
+def with_words():
+    """Figures that write words in the colour of what they name."""
+    slices = {"benign": 0.5, "unsafe": -0.5}
+    roles = ("π_ref", "π*", "imitates", "a coin", "DPO")
+    yield figures.plot_gold_by_slice(dict.fromkeys(roles, slices), "title")
+    places = {name: [(0.1, 0.2, "label")] for name in "abcdef"}
+    yield figures.plot_frontier(([0, 1], [0, 1]), places, "title", {"cloud": ([0.1], [0.2], "gold")})
+    yield figures.plot_kept({"A": torch.tensor([1, 2]), "B": torch.tensor([2, 1])}, 2, "title")
+    yield figures.plot_weights({"a": torch.rand(9), "b": torch.rand(9)}, "title")
+
+
+def test_words_are_dark_enough_to_be_read():
+    for figure in with_words():
+        words = [text for text in figure.findobj(Text) if text.get_text()]
+        assert len(words) >= 5
+        assert [(t.get_text(), t.get_color()) for t in words if contrast(t.get_color()) < 4.5] == []
+        plt.close(figure)
+
+
+def test_numbers_on_bars_are_readable_on_their_bar():
+    shares = {"row": {"gives steps": 0.4, "refuses": 0.4, "neither": 0.2}}
+    figure = figures.plot_shares(shares, "title")
+    (axes,) = figure.axes
+    bars = [bar for container in axes.containers for bar in container]
+    assert len(axes.texts) == len(bars) == 3
+    assert all(contrast(t.get_color(), bar.get_facecolor()) >= 4.5 for t, bar in zip(axes.texts, bars))
+    plt.close(figure)
 
 
 def test_a_figure_is_shown_once_as_image_and_as_sentence(monkeypatch):

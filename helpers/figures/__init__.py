@@ -26,7 +26,7 @@ from helpers.figures.derivation import (
     plot_rise_or_fall,
     plot_weights,
 )
-from helpers.figures.drawing import COLOURS, show
+from helpers.figures.drawing import COLOURS, INK, show
 from helpers.figures.intuition import (
     plot_best_of_n,
     plot_error_against_pairs,

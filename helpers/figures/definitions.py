@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, legend_right, shades, styled
 
 
 @styled
@@ -57,7 +57,7 @@ def plot_kept(counts: dict[str, Tensor], per_prompt: int, title: str) -> Figure:
             xycoords="axes fraction",
             ha="left",
             va=place,
-            color=COLOURS[colour],
+            color=INK[colour],
             fontweight="bold",
         )
     axes.axhline(0, color=COLOURS["optimum"], lw=1)
@@ -138,7 +138,7 @@ def plot_references(curves: dict[str, list[tuple[float, float]]], points: dict, 
 def plot_support(ref_probabilities: Tensor, found: dict[str, Tensor], title: str) -> Figure:
     """Probability of the best response at the optimum against what the reference gives it, both logarithmic."""
     figure, axes = plt.subplots()
-    for (name, probability), shade in zip(found.items(), plt.get_cmap("Blues")(np.linspace(0.95, 0.45, len(found)))):
+    for (name, probability), shade in zip(found.items(), reversed(shades(len(found)))):
         axes.plot(ref_probabilities, probability, "o-", color=shade, ms=5, label=name)
     axes.plot(ref_probabilities, ref_probabilities, color=COLOURS["reference"], ls="--", label="unchanged")
     axes.axhline(0.5, color=COLOURS["optimum"], lw=1, ls=":")
@@ -175,13 +175,13 @@ def plot_beta_in_training(panels: dict[str, tuple[Tensor, list[float] | float]],
     number, the limit of all (dashed). Both axes are logarithmic; the first row, where KL is 0, is left out.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(11, 3.8))
-    shades = plt.get_cmap("Blues")(np.linspace(0.4, 0.95, len(betas)))
+    blues = shades(len(betas))
     for ax, (name, (paths, levels)) in zip(axes, panels.items()):
         steps = np.arange(1, len(paths))
         for k, beta in enumerate(betas):
-            ax.plot(steps, paths[1:, k], color=shades[k], lw=2, label=f"β = {beta:g}")
+            ax.plot(steps, paths[1:, k], color=blues[k], lw=2, label=f"β = {beta:g}")
             if not isinstance(levels, float):
-                ax.plot(steps[-1], levels[k], "o", color=shades[k], mec=COLOURS["optimum"], ms=7, clip_on=False)
+                ax.plot(steps[-1], levels[k], "o", color=blues[k], mec=COLOURS["optimum"], ms=7, clip_on=False)
         if isinstance(levels, float):
             ax.axhline(levels, color=COLOURS["optimum"], ls="--", lw=1)
             ax.annotate("−log π_ref(best)", (0.98, levels), xycoords=("axes fraction", "data"), ha="right", va="bottom")

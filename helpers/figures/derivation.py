@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, legend_right, shades, styled
 
 
 @styled
@@ -15,9 +15,9 @@ def plot_policies(responses: list[str], policies: dict[str, Tensor], title: str)
     """Grouped bars: the probability of each response under several policies, the reference first and grey."""
     figure, axes = plt.subplots(figsize=(8.5, 0.6 + 0.62 * len(responses)))
     height, place = 0.8 / len(policies), np.arange(len(responses))
-    shades = [COLOURS["reference"], *plt.get_cmap("Blues")(np.linspace(0.45, 0.95, max(1, len(policies) - 1)))]
+    colours = [COLOURS["reference"], *shades(len(policies) - 1)]
     for k, (name, logps) in enumerate(policies.items()):
-        axes.barh(place + (k - (len(policies) - 1) / 2) * height, logps.exp(), height, color=shades[k], label=name)
+        axes.barh(place + (k - (len(policies) - 1) / 2) * height, logps.exp(), height, color=colours[k], label=name)
     axes.set(title=title, xlabel="probability", yticks=place, yticklabels=responses)
     axes.invert_yaxis()
     axes.legend(loc="lower right")
@@ -98,7 +98,7 @@ def plot_weights(groups: dict[str, Tensor], title: str) -> Figure:
             xycoords=("data", "axes fraction"),
             xytext=(5, -12),
             textcoords="offset points",
-            color=COLOURS[colour],
+            color=INK[colour],
         )
     axes.set(title=title, xlabel="weight σ(−βh) of the pair in the gradient", ylabel="density of pairs", xlim=(0, 1))
     return figure

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
+import numpy as np
 from IPython.display import Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ COLOURS = {
     "gold": "#C28500",
     "harmful": "#CC79A7",
 }
+INK = COLOURS | {"chosen": "#1A855C", "gold": "#9C6B00", "harmful": "#A26085"}  # for words: the light ones darker
 STYLE = {
     "figure.dpi": 80,
     "figure.figsize": (8.5, 3.6),
@@ -59,6 +61,11 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
             return draw(*args, **options)
 
     return drawn
+
+
+def shades(n: int) -> list:
+    """n blues from light to dark, for one thing at several settings; the lightest still stands out from the page."""
+    return list(plt.get_cmap("Blues")(np.linspace(0.6, 1.0, n)))
 
 
 def legend_right(axes: Axes) -> None:

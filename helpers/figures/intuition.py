@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, legend_right, styled
 
 
 @styled
@@ -17,9 +17,10 @@ def plot_shares(shares: dict[str, dict[str, float]], title: str) -> Figure:
     palette = {"gives steps": "gold", "refuses": "policy", "neither": "reference"}
     left = np.zeros(len(shares))
     for part in next(iter(shares.values())):
-        width = np.array([row[part] for row in shares.values()])
-        bars = axes.barh(list(shares), width, left=left, color=COLOURS[palette[part]], edgecolor="white", label=part)
-        axes.bar_label(bars, [f"{100 * w:.0f}" if w > 0.06 else "" for w in width], label_type="center", color="white")
+        width, colour = np.array([row[part] for row in shares.values()]), COLOURS[palette[part]]
+        bars = axes.barh(list(shares), width, left=left, color=colour, edgecolor="white", label=part)
+        percent = [f"{100 * w:.0f}" if w > 0.06 else "" for w in width]
+        axes.bar_label(bars, percent, label_type="center", color="white" if colour in INK.values() else "black")
         left += width
     axes.invert_yaxis()
     axes.set(title=title, xlabel="probability in % (exact: summed over all responses)", xlim=(0, 1), xticks=[])
@@ -91,7 +92,7 @@ def plot_frontier(curve: tuple, points: dict[str, list[tuple[float, float, str]]
         kls, rewards, labels = zip(*places)
         axes.plot(kls, rewards, color=COLOURS[role], ls="none", marker=marker, ms=8, mec="white", label=name)
         for label, x, y in zip(labels, kls, rewards):
-            axes.annotate(label, (x, y), xytext=(6, -13), textcoords="offset points", fontsize=10, color=COLOURS[role])
+            axes.annotate(label, (x, y), xytext=(6, -13), textcoords="offset points", fontsize=10, color=INK[role])
     axes.set(title=title, xlabel="KL(π‖π_ref), nats", ylabel="expected gold reward")
     legend_right(axes)
     return figure
@@ -137,7 +138,7 @@ def plot_gold_by_slice(policies: dict[str, dict[str, float]], title: str) -> Fig
                 textcoords="offset points",
                 fontsize=9,
                 va="center",
-                color=COLOURS[role],
+                color=INK[role],
             )
     axes.set(title=title, xlabel="expected gold reward (exact)", yticks=place, yticklabels=list(gold))
     axes.margins(x=0.25)

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, legend_right, styled
 
 ESTIMATORS = {"k1": ("policy", "-", "o"), "k2": ("gold", "--", "s"), "k3": ("rejected", "-.", "^")}
 
@@ -23,7 +23,7 @@ def plot_estimator_noise(
         axes[1].plot(exact, deviations[name], label=name, **look)
     axes[0].plot(exact, exact, color=COLOURS["optimum"], lw=0.8)
     axes[0].annotate("k1, k3: the KL itself", (exact[-3], exact[-3]), xytext=(-6, 8), ha="right", **_points())
-    axes[0].annotate("k2", (exact[-4], means["k2"][-4]), xytext=(8, -12), color=COLOURS["gold"], **_points())
+    axes[0].annotate("k2", (exact[-4], means["k2"][-4]), xytext=(8, -12), color=INK["gold"], **_points())
     axes[0].set(xlabel="KL(π‖π_ref), nats", ylabel="mean, nats")
     axes[0].set_title("mean of the estimate", fontweight="normal", fontsize=11)
     axes[1].set(xlabel="KL(π‖π_ref), nats", ylabel="nats", yscale="log")
