@@ -84,6 +84,24 @@ def test_annotators_who_agree_are_no_finding():
     assert found([*CLEAN, replace(CLEAN[0], annotator="Bob"), replace(CLEAN[0], annotator="Cleo")]) == []
 
 
+def test_unnamed_answers_are_one_persons_where_they_agree_and_two_peoples_where_they_do_not():
+    unnamed = [replace(pair, annotator=None) for pair in CLEAN]
+    turned = replace(unnamed[0], chosen=unnamed[0].rejected, rejected=unnamed[0].chosen)
+    assert found([*unnamed, unnamed[0]]) == [Finding("duplicate", (0, 5))]
+    assert found([*unnamed, turned]) == [Finding("contradiction", (0, 5))]
+    for named in (CLEAN[0], replace(turned, annotator="Ada")):
+        kinds = [finding.kind for finding in found([*unnamed, named])]
+        assert kinds == ([] if named is CLEAN[0] else ["contradiction"])
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["same order", "turned round"])
+def test_a_leak_in_other_letters_is_a_leaked_pair(turned):
+    w, l = "  SURE, cut   wait! ", "Cut wait."
+    leaked = replace(CLEAN[0], prompt="Fix  LAMP?", chosen=l if turned else w, rejected=w if turned else l)
+    assert audit(CLEAN, [leaked]) == [Finding("leaked pair", (0,), (0,))]
+    assert audit(CLEAN, [replace(leaked, chosen="thanks")]) == [Finding("leaked prompt", (), (0,))]
+
+
 def test_a_prompt_leaks_even_when_its_training_record_is_worthless():
     assert audit([Pair("p", "a", "a")], [Pair("p", "a", "b")]) == [
         Finding("identical", (0,)),
@@ -121,6 +139,7 @@ def test_records_are_left_as_they_are():
 def test_words_are_compared_without_case_spaces_and_the_punctuation_around_them():
     assert normal_words("  Don't, STOP! ") == ("don't", "stop")
     assert normal_words("!!") == ("!!",) and normal_words("") == ()
+    assert normal_words("Straße") == normal_words("STRASSE"), "lower case would tell them apart"
 
 
 def test_similarity_counts_words_with_repetition_and_without_order():
