@@ -91,6 +91,33 @@ def notation_without_code(notebook):
     return [name for name in names if not re.search(rf"\b{name}\b", code)] or ([] if names else ["no table"])
 
 
+def fragile_mathematics(notebook):
+    """Formulas that GitHub, nbviewer or JupyterLab would take for something else: HTML, a table's cell, plain text."""
+    problems = {
+        "reads as HTML": r"<[A-Za-z/!?]",
+        "an escaped underscore": r"\\_",
+        "a blank line inside": r"\n\s*\n",
+        "nothing inside": r"^\s*$",
+    }
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"```.*?```|`[^`\n]*`|\\\$", "", cell.source, flags=re.S)
+            parts = re.split(r"(\$\$?)", prose)
+            formulas = list(zip(parts[1::4], parts[2::4], [*parts[3::4], ""]))
+            found += [f"not closed: {text[:60]}" for left, text, right in formulas if left != right]
+            for left, text, _ in formulas:
+                found += [f"{what}: {text[:60]}" for what, pattern in problems.items() if re.search(pattern, text)]
+                if text.count("{") != text.count("}"):
+                    found.append(f"braces: {text[:60]}")
+                if left == "$" and (text != text.strip() or "\n" in text):
+                    found.append(f"a space at its edge or a new line: {text[:60]}")
+            rows = [line for line in prose.splitlines() if line.startswith("|")]
+            cells = [part for row in rows for part in re.split(r"(?<!\\)\|", row)]
+            found += [f"cut by a table: {part}" for part in cells if part.count("$") % 2]
+    return found
+
+
 def names_bound(source):
     """Names that a cell binds at its top level."""
     found = set()
@@ -121,6 +148,7 @@ CONVENTIONS = [
     figures_without_alternative_text,
     trained_numbers_unmarked,
     notation_without_code,
+    fragile_mathematics,
 ]
 
 
@@ -129,7 +157,9 @@ def test_theory_keeps(problems, theory):
     assert problems(theory) == []
 
 
-@pytest.mark.parametrize("problems", [machine_paths, long_cells, repeated_paragraphs], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "problems", [machine_paths, long_cells, repeated_paragraphs, fragile_mathematics], ids=lambda f: f.__name__
+)
 def test_exercises_keep(problems):
     assert problems(load(ROOT / "exercises.ipynb")) == []
 
@@ -179,6 +209,27 @@ def unmark(notebook, cells):
 )
 def test_a_broken_notebook_is_noticed(problems, change, theory):
     assert problems(broken(theory, change)) != []
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("$a<b$", "HTML"),
+        (r"$\pi\_{ref}$", "underscore"),
+        ("$$a\n\nb$$", "blank line"),
+        ("between $$ two", "not closed"),
+        ("costs $5", "not closed"),
+        ("$ a$", "space"),
+        ("$a\nb$", "new line"),
+        (r"$\frac{a}{b$", "braces"),
+        ("| $P(a|b)$ | x |", "table"),
+        ("`$5`, \\$5, ```\n$x\n```", None),
+        ("$a\\lt b$ and $$a\n< b$$\n\n| $P(a\\mid b)$ | $c$ |", None),
+    ],
+)
+def test_mathematics_that_does_not_render_is_named(text, problem):
+    found = fragile_mathematics(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]))
+    assert found == [] if problem is None else any(problem in line for line in found)
 
 
 def test_theory_fits_its_budget():
