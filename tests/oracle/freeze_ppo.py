@@ -1,6 +1,7 @@
 """Freeze what TRL and TorchRL compute for PPO on fixed inputs into tests/data/ppo.json.
 
-Run in an environment with requirements-oracle-ppo.txt: ``python tests/oracle/freeze_ppo.py``. It imports nothing of ours.
+Run in an environment with requirements-oracle-ppo.txt: ``python tests/oracle/freeze_ppo.py``. It imports nothing of
+ours.
 
 - TRL 0.11.4, the last release whose PPOTrainer keeps advantages and losses in methods of their own (later ones have
   them inside ``train``, and 1.13 removed the trainer). ``compute_advantages``, ``loss`` and ``masked_whiten`` run
@@ -72,7 +73,7 @@ def advantages_case(generator, rows: int, width: int, gamma: float, lam: float, 
     _, whitened, returns = trl_trainer(gamma=gamma, lam=lam).compute_advantages(values, rewards, mask)
 
     value = values[mask]  # one time axis, (N,)
-    following = torch.cat([value[1:], value.new_tensor([7.0])])  # behind a last token: the next response's, to be ignored
+    following = torch.cat([value[1:], value.new_tensor([7.0])])  # behind a last token it is to be ignored
     last = torch.zeros_like(mask)
     last[torch.arange(rows), lengths - 1] = True
     done = last[mask][:, None]
@@ -202,7 +203,7 @@ def losses_case(generator, rows: int, width: int, clip: float, value_clip: float
 
 def main() -> None:
     torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)  # TorchRL multiplies γ and λ by integer flags, which gives the default type
+    torch.set_default_dtype(torch.float64)  # TorchRL's γ · (integer flags) takes the default type
     logging.getLogger("torchrl").setLevel(logging.ERROR)
     generator = torch.Generator().manual_seed(20)
     discounts = ((1.0, 1.0), (1.0, 0.95), (0.99, 0.95), (0.9, 0.5), (0.7, 0.0), (0.0, 1.0))
