@@ -284,6 +284,12 @@ def test_values_and_gradients_of_the_estimators_by_enumeration(seed):
         same(found, exact, 1e-11)
 
 
+def test_k3_of_nearly_equal_policies_is_not_lost_to_rounding():
+    u = torch.tensor([1e-2, 1e-3, 3e-4, -3e-4])  # float32, where e^(−u) − 1 + u would be off by a tenth and more
+    _, k2, k3 = kl_estimates(u, torch.zeros(4))
+    torch.testing.assert_close(k3, k2, rtol=1e-2, atol=0)
+
+
 def test_kl_estimates_take_tokens_and_leave_the_reference_alone():
     logps, ref = torch.zeros(2, 3, requires_grad=True), torch.ones(2, 3, requires_grad=True)
     for k in kl_estimates(logps, ref):
