@@ -42,6 +42,9 @@ oracle:
 	build/oracle/bin/python -m pip install --quiet -r requirements-oracle.txt
 	build/oracle/bin/python tests/oracle/freeze_trl.py
 	build/oracle/bin/python tests/oracle/freeze_crowd_kit.py
+	$(PYTHON) -m venv build/oracle-ppo
+	build/oracle-ppo/bin/python -m pip install --quiet -r requirements-oracle-ppo.txt
+	build/oracle-ppo/bin/python tests/oracle/freeze_ppo.py
 
 $(READY): requirements.txt constraints.txt
 	$(PYTHON) -m venv .venv

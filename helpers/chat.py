@@ -5,7 +5,8 @@ digits, 'what color cat' for a fact. Replies have up to ten words, too many to l
 Steps are composed (two from the verb, two from the object), so that a small network generalises instead of memorising.
 
 A request stands at the right end of its row of tokens, behind padding; the last token is '?' where a user asks, and ':'
-in a document, the kind of text that a base model reads before it meets users (``documents``).
+in a document, the kind of text that a base model reads before it meets users (``documents``). Users may wrap a request:
+a word in front of it that changes nothing (``ChatWorld.wrapped``).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from helpers.world import EXACT, Prompt, World
 PAD, DOCUMENT, USER = "<pad>", ":", "?"
 MIX = {"addition": 0.20, "fact": 0.20, "harmless": 0.36, "unsafe": 0.24}  # what users ask
 LIBRARY = {"addition": 0.50, "fact": 0.12, "harmless": 0.26, "unsafe": 0.12}  # what documents are about
+WRAPPERS = {"known": ("so", "well"), "held-out": ("now", "sure")}  # which of them training may show
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,22 @@ class ChatWorld(World):
     def document_tokens(self) -> Tensor:
         """Token ids of all prompts as headings of documents, same shape."""
         return self._tokens(DOCUMENT)
+
+    def wrapped(self, prompts: Tensor, wrapper: str) -> Tensor:
+        """Token ids of 'how' and 'what' requests with a response word in front: (B,) → (B, prompt length).
+
+        What is asked stays what it was, so slice and gold reward are those of ``prompts``. No document, demonstration
+        or prompt of this world is wrapped; ``WRAPPERS`` divides some words into known and held-out ones. Raises
+        ValueError for a word that is no response word, and for sums, which leave no place free.
+        """
+        if wrapper not in self.words:
+            raise ValueError(f"wrapper {wrapper!r}: expected one of the words {self.words}")
+        tokens = self.prompt_tokens[prompts]
+        free = (tokens == self.n_outputs + self._prompt_words.index(PAD)).sum(1)
+        if (free == 0).any():
+            full = self.prompts[int(prompts[free == 0][0])].text
+            raise ValueError(f"request {full!r} fills its row: expected 'how' and 'what' requests, which leave a place")
+        return tokens.scatter(1, (free - 1).unsqueeze(1), self.words.index(wrapper))
 
     def draw_prompts(self, n: int, generator: torch.Generator, mix: dict[str, float] | None = None) -> Tensor:
         """n prompt indices, (n,): kinds by ``mix`` (default ``MIX``), uniform within a kind. No held-out sum is drawn.

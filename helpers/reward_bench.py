@@ -2,8 +2,8 @@
 
 A pair is won where the chosen response scores *strictly* higher. A section's score is the mean of its subsets'
 accuracies, each with its weight (mostly the number of pairs; math-prm counts 984 for 447 pairs, as much as the code
-subsets together). The overall score is the plain mean of the four sections; a fifth, prior test sets, would count half
-and is left out where it was not run.
+subsets together). The overall score is the plain mean of the four sections; a fifth, ``PRIOR_SETS`` (test sets older
+than the benchmark, four of them with equal weights), counts half where it was run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 FILE = Path(__file__).parent / "data" / "rewardbench.csv"
+PRIOR_SETS = "Prior Sets"
 
 
 def published() -> list[dict[str, str]]:
@@ -38,7 +39,7 @@ def strict_accuracy(chosen: Tensor, rejected: Tensor) -> float:
 
 
 def section_scores(accuracy: Mapping[str, float], sections: Mapping[str, tuple[str, float]]) -> dict[str, float]:
-    """Score of each section, and 'overall', their plain mean: 0 to 1.
+    """Score of each section, and 'overall', their mean, in which a section named ``PRIOR_SETS`` counts half: 0 to 1.
 
     accuracy: subset → part of pairs won; sections: subset → (section, weight). Raises ValueError for no subsets, for a
     subset without accuracy or section, for a weight ≤ 0 and an accuracy outside [0, 1].
@@ -54,4 +55,5 @@ def section_scores(accuracy: Mapping[str, float], sections: Mapping[str, tuple[s
     for name in dict.fromkeys(section for section, _ in sections.values()):
         members = {subset: weight for subset, (section, weight) in sections.items() if section == name}
         scores[name] = sum(accuracy[s] * w for s, w in members.items()) / sum(members.values())
-    return scores | {"overall": sum(scores.values()) / len(scores)}
+    counts = {name: 0.5 if name == PRIOR_SETS else 1.0 for name in scores}
+    return scores | {"overall": sum(counts[name] * score for name, score in scores.items()) / sum(counts.values())}

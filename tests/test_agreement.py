@@ -118,6 +118,14 @@ def test_every_step_of_dawid_skene_raises_the_likelihood(labels, steps):
         torch.testing.assert_close(rows.sum(-1), torch.ones_like(rows.sum(-1)), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("items, tolerance", [(60, 1e-3), (1000, 1e-5)])
+def test_dawid_skene_stops_at_the_first_step_that_gains_too_little_per_item(items, tolerance):
+    _, labels = simulated(items, confusion_of(SKILLS), seeded(2))
+    path = torch.tensor(dawid_skene(labels, 2, steps=1000, tolerance=tolerance).log_likelihood, dtype=torch.float64)
+    enough = path.diff() >= tolerance * items
+    assert 3 < len(path) < 1000 and enough[:-1].all() and not enough[-1]
+
+
 def test_dawid_skene_is_crowd_kits():
     frozen = json.loads((DATA / "dawid_skene.json").read_text(encoding="utf-8"))
     fit = dawid_skene(torch.tensor(frozen["labels"]), frozen["classes"], steps=frozen["steps"], tolerance=-1.0)

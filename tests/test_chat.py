@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import seeded
-from helpers.chat import CHAT, DOCUMENT, LIBRARY, MIX, PAD, USER, demonstrations, documents
+from helpers.chat import CHAT, DOCUMENT, LIBRARY, MIX, PAD, USER, WRAPPERS, demonstrations, documents
 from helpers.gpt import RewardModel, new_gpt, sample, sequence_logps, token_logps
 from helpers.training import Config, train_reward_model, train_sft
 from helpers.world import EXACT, Annotator, PairBatch, ResponseSampler, draw_pairs
@@ -174,6 +174,30 @@ def test_prompts_are_drawn_by_kind_and_never_a_held_out_sum():
     only = CHAT.draw_prompts(50, seeded(5), {"fact": 1.0})
     assert {CHAT.prompts[i].slice for i in only.tolist()} == {"fact"}
     assert torch.equal(drawn, CHAT.draw_prompts(20000, seeded(4)))
+
+
+@pytest.mark.parametrize("wrapper", [word for words in WRAPPERS.values() for word in words])
+def test_a_wrapper_is_one_word_in_front_of_a_request(wrapper):
+    names = CHAT.words + ("<end>",) + CHAT._prompt_words
+    free = torch.tensor([i for i, p in enumerate(CHAT.prompts) if not p.text.startswith("add")])
+    before = CHAT.prompt_tokens.clone()
+    for i, row in zip(free.tolist(), CHAT.wrapped(free, wrapper).tolist()):
+        text = [wrapper, *CHAT.prompts[i].text.split()]
+        assert [names[t] for t in row] == [PAD] * (5 - len(text)) + text + [USER]
+    assert torch.equal(CHAT.prompt_tokens, before)
+
+
+def test_wrappers_are_apart_and_stand_in_no_request_or_document():
+    assert not set(WRAPPERS["known"]) & set(WRAPPERS["held-out"])
+    words = torch.tensor([CHAT.words.index(word) for part in WRAPPERS.values() for word in part])
+    assert not torch.isin(CHAT.prompt_tokens, words).any() and not torch.isin(CHAT.document_tokens, words).any()
+
+
+def test_sums_and_unknown_words_are_no_wrapped_requests():
+    with pytest.raises(ValueError, match="fills its row"):
+        CHAT.wrapped(torch.tensor([0, CHAT.prompt_index("add 2 7 + 2")]), "so")
+    with pytest.raises(ValueError, match="wrapper 'please'"):
+        CHAT.wrapped(torch.tensor([0]), "please")
 
 
 # ---- who writes -----------------------------------------------------------------------------

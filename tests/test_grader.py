@@ -16,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 import helpers
 from helpers.grader import check, practice_runs, progress, train_pair
@@ -839,11 +840,19 @@ def test_4d_recognises_a_metric_in_any_units():
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=8), st.lists(st.integers(0, 4), min_size=1, max_size=8))
-def test_auc_counts_pairs(healthy, regressed):
+def test_auc_counts_pairs_and_is_scikit_learns(healthy, regressed):
     pairs = [1.0 if r > h else 0.5 if r == h else 0.0 for h in healthy for r in regressed]
     expected = sum(pairs) / len(pairs)
+    truth = [0] * len(healthy) + [1] * len(regressed)
+    assert roc_auc_score(truth, healthy + regressed) == pytest.approx(expected)
     assert separation.auc(np.array(healthy), np.array(regressed)) == pytest.approx(expected)
     assert runs.auc(healthy, regressed) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("healthy, regressed", [([], [1.0]), ([1.0], []), ([], [])])
+def test_an_auc_of_one_class_only_is_refused(healthy, regressed):
+    with pytest.raises(ValueError, match="expected scores of both"):
+        separation.auc(np.array(healthy), np.array(regressed))
 
 
 def test_every_call_gets_its_own_copy_of_a_run():

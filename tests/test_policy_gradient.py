@@ -1,9 +1,11 @@
-"""The pieces of PPO and the KL estimators, against loops in plain Python and exact gradients by enumeration."""
+"""The pieces of PPO and the KL estimators: plain loops, values frozen from TRL and TorchRL, exact gradients."""
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
@@ -193,6 +195,61 @@ def test_only_the_new_policy_and_the_new_values_get_gradients_and_padding_gets_n
         assert (a.grad[~mask] == 0).all() and (a.grad[mask] != 0).any()
 
 
+# ---- values frozen from TRL and TorchRL (tests/oracle/freeze_ppo.py) -----------------------
+
+FROZEN = json.loads((Path(__file__).parent / "data" / "ppo.json").read_text(encoding="utf-8"))
+
+
+def recorded(case: dict, *names: str) -> tuple[torch.Tensor, ...]:
+    """The mask and the named tensors of a frozen case; where the mask is 0, they too hold ordinary numbers."""
+    tensors = [torch.tensor(case[name], dtype=F64) for name in names]
+    return torch.arange(tensors[0].shape[1]) < torch.tensor(case["lengths"])[:, None], *tensors
+
+
+@pytest.mark.parametrize("case", FROZEN["advantages"], ids=lambda c: f"{c['gamma']}-{c['lam']}-{len(c['lengths'])}")
+def test_gae_against_trl_and_torchrl(case):
+    mask, rewards, values = recorded(case, "rewards", "values")
+    advantages, returns = gae(rewards, values, mask, case["gamma"], case["lam"])
+    same(advantages[mask], case["torchrl_advantages"])
+    same(returns[mask], case["trl_returns"])
+    # TRL adds 1e-8 to the variance
+    same(whiten(advantages, mask)[mask], case["trl_whitened_advantages"], 1e-8 / advantages[mask].var().item())
+
+
+@pytest.mark.parametrize("case", FROZEN["whiten"])
+def test_whiten_against_trl(case):
+    mask, values = recorded(case, "values")
+    same(whiten(values, mask)[mask], case["trl_whitened"], 1e-8 / values[mask].var().item())
+
+
+@pytest.mark.parametrize("case", FROZEN["losses"], ids=lambda c: f"{c['clip']}-{c['value_clip']}")
+def test_the_clipped_losses_and_their_gradients_against_trl_and_torchrl(case):
+    mask, logps, old_logps, advantages = recorded(case, "logps", "old_logps", "advantages")
+    loss = clipped_policy_loss(logps.requires_grad_(), old_logps, advantages, mask, case["clip"])
+    loss.backward()
+    same(loss.detach(), case["policy_loss"])
+    same(logps.grad, case["logps_grad"])
+    mask, values, old_values, returns = recorded(case, "values", "old_values", "returns")
+    loss = clipped_value_loss(values.requires_grad_(), old_values, returns, mask, case["value_clip"])
+    loss.backward()
+    same(loss.detach(), case["value_loss"])
+    same(values.grad, case["values_grad"])
+
+
+def test_the_frozen_losses_visit_every_case_of_the_clip():
+    seen = set()
+    for case in FROZEN["losses"]:
+        mask, logps, old_logps, advantages, new, old, returns = recorded(
+            case, "logps", "old_logps", "advantages", "values", "old_values", "returns"
+        )
+        ratio, moved = (logps - old_logps).exp(), new - old
+        side = (ratio > 1 + case["clip"]).int() - (ratio < 1 - case["clip"]).int()
+        seen |= {("policy", s, a > 0) for s, a in zip(side[mask].tolist(), advantages[mask].tolist())}
+        side = (moved > case["value_clip"]).int() - (moved < -case["value_clip"]).int()
+        seen |= {("value", s, t > 0) for s, t in zip(side[mask].tolist(), (returns - old)[mask].tolist())}
+    assert seen == set(product(("policy", "value"), (-1, 0, 1), (True, False)))
+
+
 # ---- estimators of the KL -------------------------------------------------------------------
 
 
@@ -225,6 +282,12 @@ def test_values_and_gradients_of_the_estimators_by_enumeration(seed):
         (found,) = torch.autograd.grad(surrogate, logits, retain_graph=True)
         (exact,) = torch.autograd.grad(target, logits, retain_graph=True)
         same(found, exact, 1e-11)
+
+
+def test_k3_of_nearly_equal_policies_is_not_lost_to_rounding():
+    u = torch.tensor([1e-2, 1e-3, 3e-4, -3e-4])  # float32, where e^(−u) − 1 + u would be off by a tenth and more
+    _, k2, k3 = kl_estimates(u, torch.zeros(4))
+    torch.testing.assert_close(k3, k2, rtol=1e-2, atol=0)
 
 
 def test_kl_estimates_take_tokens_and_leave_the_reference_alone():

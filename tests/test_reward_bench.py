@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.reward_bench import published, section_scores, strict_accuracy
+from helpers.reward_bench import PRIOR_SETS, published, section_scores, strict_accuracy
 
 SECTIONS = {"Chat": 0.6089385475, "Chat Hard": 0.4495614035, "Safety": 0.7216216216, "Reasoning": 0.4667566978}
 
@@ -23,6 +23,15 @@ def test_counting_pairs_instead_of_weights_gives_another_reasoning_score():
     accuracy, sections = beaver()
     pairs = {row["subset"]: (row["section"], float(row["pairs"])) for row in published()}
     assert section_scores(accuracy, pairs)["Reasoning"] > SECTIONS["Reasoning"] + 0.05
+
+
+def test_prior_sets_count_half_a_section_where_they_were_run():
+    accuracy, sections = beaver()
+    older = {"helpful": 0.7, "hhh": 0.8, "shp": 0.6, "summarize": 0.5}
+    scores = section_scores(accuracy | older, sections | {name: (PRIOR_SETS, 1) for name in older})
+    assert scores[PRIOR_SETS] == pytest.approx(0.65)
+    assert {name: scores[name] for name in SECTIONS} == pytest.approx(SECTIONS, abs=1e-9)
+    assert scores["overall"] == pytest.approx((2 * sum(SECTIONS.values()) + 0.65) / 9, abs=1e-9)
 
 
 def test_a_tie_is_lost():
@@ -45,6 +54,6 @@ def test_what_has_no_score_is_refused(accuracy, sections, message):
 
 
 def test_scores_without_pairs_or_with_nan_are_refused():
-    for chosen, rejected in (([], []), ([1.0], [1.0, 2.0]), ([float("nan")], [1.0])):
+    for chosen, rejected in (([], []), ([1.0], [1.0, 2.0]), ([float("nan")], [1.0]), ([1.0], [float("nan")])):
         with pytest.raises(ValueError):
             strict_accuracy(torch.tensor(chosen), torch.tensor(rejected))

@@ -67,7 +67,12 @@ def _score(outcome) -> float:
 
 
 def auc(healthy: np.ndarray, regressed: np.ndarray) -> float:
-    """Chance that a regressed run scores above a healthy one; a tie counts one half. (H,), (R,) → float."""
+    """Chance that a regressed run scores above a healthy one; a tie counts one half. (H,), (R,) → float.
+
+    Raises ValueError where one of the two is empty.
+    """
+    if not len(healthy) or not len(regressed):
+        raise ValueError(f"{len(healthy)} healthy, {len(regressed)} regressed: expected scores of both")
     return float(((regressed[:, None] > healthy) + 0.5 * (regressed[:, None] == healthy)).mean())
 
 
