@@ -96,6 +96,7 @@ def fragile_mathematics(notebook):
     problems = {
         "reads as HTML": r"<[A-Za-z/!?]",
         "an escaped underscore": r"\\_",
+        "refused by GitHub, use mathrm": r"\\operatorname",
         "a blank line inside": r"\n\s*\n",
         "nothing inside": r"^\s*$",
     }
@@ -216,6 +217,7 @@ def test_a_broken_notebook_is_noticed(problems, change, theory):
     [
         ("$a<b$", "HTML"),
         (r"$\pi\_{ref}$", "underscore"),
+        (r"$\operatorname{Var}$", "mathrm"),
         ("$$a\n\nb$$", "blank line"),
         ("between $$ two", "not closed"),
         ("costs $5", "not closed"),
