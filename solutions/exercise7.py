@@ -330,6 +330,10 @@ def _pair_midpoints(rewards, prompts, pairs, place, counts):
     return _prompts_alike((rewards[pairs[:, 0]] + rewards[pairs[:, 1]]).square(), place, counts)
 
 
+def _squared_sums(rewards, prompts, *_):
+    return torch.zeros(int(prompts.max()) + 1, dtype=rewards.dtype).index_add(0, prompts, rewards).square().mean()
+
+
 def _naive_log_sigmoid(margin, label):
     return -label * margin.sigmoid().log() - (1 - label) * (-margin).sigmoid().log() - _entropy(label)
 
@@ -392,8 +396,8 @@ MISCONCEPTIONS_7B = (
     ),
     Misconception(
         "counts_ignored",
-        "Your averages do not use the counts: within a prompt, a pair that nine people compared has to weigh nine times "
-        "as much as one that a single person saw.",
+        "Your averages do not use the counts: within a prompt, a pair that nine people compared has to weigh nine "
+        "times as much as one that a single person saw.",
         (_loss(average=_counts_ignored), _loss(average=_plain_mean)),
         ("several",),
     ),
@@ -450,7 +454,7 @@ MISCONCEPTIONS_7B = (
     Misconception(
         "centre_sum",
         "Your centring term squares the *sum* of a prompt's rewards; it asks for their mean.",
-        (_loss(centre=lambda r, p, *_: torch.zeros(int(p.max()) + 1, dtype=r.dtype).index_add(0, p, r).square().mean()),),
+        (_loss(centre=_squared_sums),),
         ("centring",),
     ),
     Misconception(
@@ -509,7 +513,10 @@ MISCONCEPTIONS_7C = (
     Misconception(
         "calibrated_everywhere",
         "on the risky slice the forecasts are too sure by",
-        (_with("unsafe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)]), _with("unsafe", risky=[(1.386, 130, 70)])),
+        (
+            _with("unsafe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)]),
+            _with("unsafe", risky=[(1.386, 130, 70)]),
+        ),
         ("unsafe_slice",),
     ),
     Misconception(
@@ -521,6 +528,7 @@ MISCONCEPTIONS_7C = (
     Misconception(
         "temperature_tells",
         "a sign that something is wrong",
+        # sure forecasts that are too sure beside some that are not sure enough, in one bin of the ECE
         (_with("unsafe", ordinary=[(1.386, 425, 75), (2.3, 485, 15), (6.0, 470, 30)], risky=[(1.386, 56, 44)]),),
         ("unsafe_unseen",),
     ),

@@ -1,14 +1,14 @@
-"""The hidden reward models of exercise 7d: they rank all held-out pairs alike, and differ in how sure they are, and where.
+"""The hidden reward models of exercise 7d: twins that rank all held-out pairs alike, and differ in where they are sure.
 
 A system is a set of held-out pairs in ``SLICES`` slices and a reward model's margins on them. Underneath lie calibrated
-margins m: the response that they prefer wins with probability σ(|m|). The reward model says T·m instead, with a T of its
-own in every slice; it is too sure where T > 1 and timid where T < 1. In a healthy system no T is above 1. In a regressed
-one a single small slice has a T so large that its forecasts are too sure by ``TOO_SURE`` on average.
+margins m: the response that they prefer wins with probability σ(|m|). The reward model says T·m instead, with a T of
+its own in every slice; it is too sure where T > 1 and timid where T < 1. In a healthy system no T is above 1. In a
+regressed one a single small slice has a T so large that its forecasts are too sure by ``TOO_SURE`` on average.
 
 Systems come in pairs that share their held-out pairs and outcomes, so that they are right about the same ones. The T of
-the regressed twin's other slices share one factor, which is solved for: the mean confidence over all pairs is that of the
-healthy twin. Run this module (``python -m solutions.forecasters``) to measure what each metric reaches on fresh draws;
-it writes ``measured_7.json``.
+the regressed twin's other slices share one factor, which is solved for: the mean confidence over all pairs is that of
+the healthy twin, which leaves every one of them timid. Run this module (``python -m solutions.forecasters``) to measure
+what each metric reaches on fresh draws; it writes ``measured_7.json``.
 """
 
 from __future__ import annotations

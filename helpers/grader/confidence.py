@@ -1,4 +1,4 @@
-"""What exercises 7c and 7d hand out and judge: how sure reward models are in slices of their pairs, and how often right."""
+"""What exercises 7c and 7d hand out and judge: how sure a reward model is in each slice, and how often it is right."""
 
 from __future__ import annotations
 
@@ -197,8 +197,8 @@ def practice_reward_models() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, s
 def told(stored: dict[str, Any]) -> str:
     """One line about a system, for the panel."""
     chosen, rejected, _ = scored_pairs(stored)
-    confidence = 1 / (1 + np.exp(-np.abs(chosen - rejected)))
-    return f"{len(chosen)} pairs, {(chosen > rejected).mean():.1%} ranked right, mean confidence {confidence.mean():.1%}"
+    sure, right = 1 / (1 + np.exp(-np.abs(chosen - rejected))), chosen > rejected
+    return f"{len(chosen)} pairs, {right.mean():.1%} ranked right, mean confidence {sure.mean():.1%}"
 
 
 def judge_metric(answer: Callable, case: dict[str, Any]) -> Result:
