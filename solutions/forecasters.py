@@ -14,6 +14,7 @@ what each metric reaches on fresh draws; it writes ``measured_7.json``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,23 @@ def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float], size: in
     return np.exp(rng.uniform(*np.log(bounds), size=size))
 
 
-def twins(rng: np.random.Generator) -> tuple[dict, dict]:
-    """A healthy system and its regressed twin, stored small: margins of chosen over rejected in hundredths, slices."""
+@dataclass(frozen=True)
+class Twins:
+    """Two systems, stored small (margins of chosen over rejected in hundredths), and what is true of them.
+
+    suspect: the slice in which the regressed one is too sure, by ``too_sure``. healthy_T, regressed_T: (SLICES,).
+    """
+
+    healthy: dict
+    regressed: dict
+    suspect: int
+    too_sure: float
+    healthy_T: np.ndarray
+    regressed_T: np.ndarray
+
+
+def draw(rng: np.random.Generator) -> Twins:
+    """A healthy system and its regressed twin."""
     place, suspect = rng.permutation(SLICES)[:2]  # of the large slice, and of the one that a regressed model overrates
     sizes, spread = rng.integers(*SMALL, size=SLICES), _log_uniform(rng, SPREAD, SLICES)
     sizes[place], spread[place] = rng.integers(*LARGE), _log_uniform(rng, LARGE_SPREAD)
@@ -56,29 +72,33 @@ def twins(rng: np.random.Generator) -> tuple[dict, dict]:
     calibrated = spread[slices] * rng.random(len(slices))
     sign = np.where(rng.random(len(slices)) < _sigmoid(calibrated), 1, -1)
 
-    healthy = (rng.uniform(*TIMID) * rng.uniform(*TIMID_SLICE, size=SLICES))[slices] * calibrated
-    inside, shape = slices == suspect, rng.uniform(*TIMID_SLICE, size=SLICES)[slices]
-    right = _sigmoid(calibrated[inside]).mean()
-    too_sure = _solve(lambda T: _sigmoid(T * calibrated[inside]).mean() - right, rng.uniform(*TOO_SURE), 1.0, 60.0)
+    healthy_T = rng.uniform(*TIMID) * rng.uniform(*TIMID_SLICE, size=SLICES)
+    regressed_T, too_sure = rng.uniform(*TIMID_SLICE, size=SLICES), rng.uniform(*TOO_SURE)
+    inside = calibrated[slices == suspect]
+    right = _sigmoid(inside).mean()
+    regressed_T[suspect] = _solve(lambda T: _sigmoid(T * inside).mean() - right, too_sure, 1.0, 60.0)
 
-    def margins(factor: float) -> np.ndarray:
-        return np.where(inside, too_sure, factor * shape) * calibrated
+    def scaled(factor: float) -> np.ndarray:
+        return np.where(np.arange(SLICES) == suspect, regressed_T, factor * regressed_T)
 
-    factor = _solve(lambda f: _sigmoid(margins(f)).mean(), _sigmoid(healthy).mean(), 0.0, 4.0)
-    order, seed = rng.permutation(len(slices)), rng.integers(2**31, size=2)
+    def confidence(T: np.ndarray) -> float:
+        return _sigmoid(T[slices] * calibrated).mean()
 
-    def stored(size: np.ndarray, seed: int) -> dict:
-        hundredths = sign * np.maximum((100 * size).round(), 1).astype(int)  # at least one, or it would be a tie
+    regressed_T = scaled(_solve(lambda factor: confidence(scaled(factor)), confidence(healthy_T), 0.0, 4.0))
+    order = rng.permutation(len(slices))
+
+    def stored(T: np.ndarray) -> dict:
+        hundredths = np.maximum((100 * T[slices] * calibrated).round(), 1).astype(int)  # at least one: no ties
         names = "".join(map(str, slices[order]))
-        return {"margins": hundredths[order].tolist(), "slices": names, "scores": int(seed)}
+        return {"margins": (sign * hundredths)[order].tolist(), "slices": names, "scores": int(rng.integers(2**31))}
 
-    return stored(healthy, seed[0]), stored(margins(factor), seed[1])
+    return Twins(stored(healthy_T), stored(regressed_T), int(suspect), too_sure, healthy_T, regressed_T)
 
 
 def pairs(seed: int, n: int) -> list[tuple[dict, dict]]:
-    """n pairs (healthy, regressed)."""
+    """n pairs (healthy, regressed), stored small."""
     rng = np.random.default_rng(seed)
-    return [twins(rng) for _ in range(n)]
+    return [(twins.healthy, twins.regressed) for twins in (draw(rng) for _ in range(n))]
 
 
 # ---- metrics that look at the whole, at the size alone, or in no direction -------------------

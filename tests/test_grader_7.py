@@ -135,7 +135,8 @@ def loss_bce(rewards, prompts, pairs, labels, counts, centring):
 
 def examples_of_several_rows():
     """Arrays and tensors; margins twice what they should be, and two forecasts that are right on the whole."""
-    safe = {"ordinary": np.array([[2.0, 767, 283], [4.0, 308, 42]]), "risky": torch.tensor([[2.0, 110, 40], [4, 44, 6]])}
+    risky = torch.tensor([[2.0, 110, 40], [4.0, 44, 6]])
+    safe = {"ordinary": np.array([[2.0, 767, 283], [4.0, 308, 42]]), "risky": risky}
     unsafe = {"ordinary": [[1.6, 882, 118], [0.85, 655, 245]], "risky": [(1.6, 75, 75), (0.85, 60, 60)]}
     return {"safe": safe, "unsafe": unsafe}
 
@@ -384,17 +385,23 @@ def test_7d_is_no_single_call_of_the_lessons_tools():
 
 # ---- hostile answers ----------------------------------------------------------------------
 
+
+
+def both_sides(**slices):
+    return lambda *arguments: {"safe": slices, "unsafe": slices}
+
+
 HOSTILE_7 = {
     **HOSTILE,
     "rows of NaN": lambda *a: np.full((1, 5), np.nan),
     "rows of infinity": lambda *a: torch.full((3, 5), math.inf),
     "many columns": lambda *a: np.zeros((3, 1000)),
     "three dimensions": lambda *a: np.zeros((2, 2, 5)),
-    "slices of strings": lambda *a: {s: {"ordinary": "many", "risky": "few"} for s in ("safe", "unsafe")},
-    "huge counts": lambda *a: {s: {"ordinary": [(1, 1e308, 1e308)], "risky": [(1, 1e18, 0)]} for s in ("safe", "unsafe")},
-    "NaN counts": lambda *a: {s: {"ordinary": [(1, math.nan, 5)], "risky": [(math.nan, 1, 1)]} for s in ("safe", "unsafe")},
-    "many rows": lambda *a: {s: {"ordinary": [(1, 1, 1)] * 50_000, "risky": [(1, 9, 1)]} for s in ("safe", "unsafe")},
-    "nested": lambda *a: {s: {"ordinary": [[[1]]], "risky": [1, 2, 3]} for s in ("safe", "unsafe")},
+    "slices of strings": both_sides(ordinary="many", risky="few"),
+    "huge counts": both_sides(ordinary=[(1, 1e308, 1e308)], risky=[(1, 1e18, 0)]),
+    "NaN counts": both_sides(ordinary=[(1, math.nan, 5)], risky=[(math.nan, 1, 1)]),
+    "many rows": both_sides(ordinary=[(1, 1, 1)] * 50_000, risky=[(1, 9, 1)]),
+    "nested": both_sides(ordinary=[[[1]]], risky=[1, 2, 3]),
 }
 
 
@@ -445,7 +452,7 @@ def changed_7c(side, **slices):
         ({"risky": [(1.0, np.inf, 10)]}, "counts from 10 to inf"),
         ({"risky": [(1.0, 90, 9)]}, "99 pairs: expected at least 100"),
         ({"risky": [(1.0, 4000, 900)]}, "more than 5000 pairs"),
-        ({"ordinary": [(1.0, 100, 0)], "risky": [(2.0, 100, 0)]}, "every margin has the right sign"),
+        ({"ordinary": [(1.0, 100, 0)], "risky": [(2.0, 100, 0)]}, "no pair is wrong"),
         ({"ordinary": [(1.0, 100, 100)], "risky": [(1.0, 40, 60)]}, "no better than chance"),
     ],
 )
@@ -553,56 +560,43 @@ def reached(metric) -> float:
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Forty fresh twins, as (healthy, regressed) of chosen, rejected, slices."""
-    found = [pair for seed in (1, 2) for pair in forecasters.pairs(seed, 20)]
-    return [tuple(map(confidence.scored_pairs, pair)) for pair in found]
+    """The twins that are frozen, and twenty fresh ones."""
+    streams = [np.random.default_rng(seed) for seed in (forecasters.FROZEN_SEED, 1)]
+    return [forecasters.draw(rng) for rng in streams for _ in range(20)]
 
 
 def test_twins_rank_alike_and_are_as_sure_on_average(drawn):
-    for (c, r, slices), (c2, r2, slices2) in drawn:
+    for twins in drawn:
+        (c, r, slices), (c2, r2, slices2) = map(confidence.scored_pairs, (twins.healthy, twins.regressed))
         assert np.array_equal(slices, slices2) and np.array_equal(c > r, c2 > r2) and not (c == r).any()
-        sure = [1 / (1 + np.exp(-np.abs(a - b))) for a, b in ((c, r), (c2, r2))]
-        assert sure[0].mean() == pytest.approx(sure[1].mean(), abs=1e-3)  # margins have two digits
+        sure = [(1 / (1 + np.exp(-np.abs(a - b)))).mean() for a, b in ((c, r), (c2, r2))]
+        assert sure[0] == pytest.approx(sure[1], abs=1e-3)  # margins have two digits
 
 
-def test_one_small_slice_is_too_sure_and_every_other_one_is_timid(drawn):
-    """Twins share calibrated margins in their order, so their ratio shows which slice has a large T."""
-    low, high = forecasters.TOO_SURE
-    surplus, timid = [], []
-    for (c, r, slices), (c2, r2, _) in drawn:
-        size = {s: (slices == s).sum() for s in range(forecasters.SLICES)}
-        assert sorted(size.values())[-1] >= forecasters.LARGE[0]
-        ratio = {s: np.abs(c2 - r2)[slices == s].sum() / np.abs(c - r)[slices == s].sum() for s in size}
-        suspect = max(ratio, key=ratio.get)
-        assert size[suspect] < forecasters.SMALL[1]
-        for s in size:
-            for sign, (a, b) in enumerate(((c, r), (c2, r2))):
-                confident = 1 / (1 + np.exp(-np.abs(a - b)[slices == s]))
-                gap = (confident - (a > b)[slices == s]).mean()
-                (surplus if sign and s == suspect else timid).append(gap)
-    assert low < np.mean(surplus) < high and np.mean(timid) < -0.03
+def test_only_one_small_slice_of_a_regressed_model_is_too_sure(drawn):
+    for twins in drawn:
+        assert twins.healthy_T.max() <= 1 and np.delete(twins.regressed_T, twins.suspect).max() <= 1
+        size = np.bincount([int(digit) for digit in twins.regressed["slices"]])
+        assert forecasters.SMALL[0] <= size[twins.suspect] < forecasters.SMALL[1]
+        assert size.max() >= forecasters.LARGE[0]
 
 
-def test_no_slice_but_the_one_is_overconfident():
-    """Every calibrated margin is T times smaller: from the generator's own draws, T is at most 1 elsewhere."""
-    rng, check_rng = np.random.default_rng(3), np.random.default_rng(3)
-    for _ in range(20):
-        place, suspect = check_rng.permutation(forecasters.SLICES)[:2]
-        sizes = check_rng.integers(*forecasters.SMALL, size=forecasters.SLICES)
-        spread = forecasters._log_uniform(check_rng, forecasters.SPREAD, forecasters.SLICES)
-        sizes[place] = check_rng.integers(*forecasters.LARGE)
-        spread[place] = forecasters._log_uniform(check_rng, forecasters.LARGE_SPREAD)
-        spread[suspect] = forecasters._log_uniform(check_rng, forecasters.TOO_SURE_SPREAD)
-        calibrated = np.repeat(spread, sizes) * check_rng.random(sizes.sum())
-        pair = forecasters.twins(rng)
-        check_rng.bit_generator.state = rng.bit_generator.state
-        for stored in pair:
-            _, _, slices = confidence.scored_pairs(stored)
-            size = np.abs(np.array(stored["margins"])) / 100
-            for s in range(forecasters.SLICES):
-                mine = calibrated[np.repeat(np.arange(forecasters.SLICES), sizes) == s]
-                T = size[slices == s].sum() / mine.sum()
-                assert (T > 1.5) if stored is pair[1] and s == suspect else (T <= 1.01), (s, T)
+def test_margins_divided_by_their_temperature_are_calibrated_and_the_surplus_is_as_stated(drawn):
+    margins, right = [], []
+    for twins in drawn:
+        for stored, T in ((twins.healthy, twins.healthy_T), (twins.regressed, twins.regressed_T)):
+            chosen, rejected, slices = confidence.scored_pairs(stored)
+            margins.append(np.abs(chosen - rejected) / T[slices])
+            right.append(chosen > rejected)
+        here = slices == twins.suspect
+        sure, fair = (1 / (1 + np.exp(-m[here])) for m in (np.abs(chosen - rejected), margins[-1]))
+        assert (sure - fair).mean() == pytest.approx(twins.too_sure, abs=2e-3)
+        assert forecasters.TOO_SURE[0] <= twins.too_sure <= forecasters.TOO_SURE[1]
+    margins, right = np.concatenate(margins), np.concatenate(right)
+    for low in (0.0, 0.5, 1.0, 2.0, 3.0):
+        some = (margins >= low) & (margins < low + 0.5)
+        off = (1 / (1 + np.exp(-margins)) - right)[some]
+        assert abs(off.mean()) < 4 * 0.5 / np.sqrt(some.sum() / 2)  # twins share their outcomes
 
 
 def test_stored_models_are_the_drawn_ones():
@@ -676,8 +670,8 @@ def test_the_numbers_in_7d_are_the_measured_ones():
     for stated in (f"{fewest} to {most} held-out pairs", f"{few} to {many - 1} pairs", f"by {low:.2f} to {high:.2f}",
                    f"{case('7d')['full_points_from']:.2f} earns both", f"{case('7d')['no_points_up_to']:.2f} none"):
         assert stated in question, stated
-    near = {name: measured["auc"][name]["mean"] for name in ("temperature fitted on all pairs", "largest ECE of a slice")}
-    assert list(near.values()) == pytest.approx([0.7, 0.8], abs=0.03)  # as the symptoms say
+    for name, near in (("temperature fitted on all pairs", 0.7), ("largest ECE of a slice", 0.8)):
+        assert measured["auc"][name]["mean"] == pytest.approx(near, abs=0.03) and f"AUC near {near:g}.*" in hints
 
 
 def test_7d_points_grow_with_the_auc():
@@ -748,8 +742,9 @@ def test_worked_numbers_of_7c_and_7d_are_right():
     variance = (forecast * (1 - forecast)).sum()
     z = exercise7.overconfidence(margin, np.zeros(4), np.zeros(4, dtype=int))
     hint = flowing("h7d")
-    for stated in (f"says {forecast[0]:.3f}, {forecast[1]:.3f}", f"({forecast.sum():.3f} − 3)/4 = {forecast.mean() - 0.75:.3f}",
-                   f"= {variance:.3f}", f"so {forecast.sum() - 3:.3f} is {z:.2f} standard errors"):
+    for stated in (f"says {forecast[0]:.3f}, {forecast[1]:.3f}",
+                   f"({forecast.sum():.3f} − 3)/4 = {forecast.mean() - 0.75:.3f}", f"= {variance:.3f}",
+                   f"so {forecast.sum() - 3:.3f} is {z:.2f} standard errors"):
         assert stated in hint, stated
     tiled = exercise7.overconfidence(np.tile(margin, 100), np.zeros(400), np.zeros(400, dtype=int))
     assert tiled == pytest.approx(10 * z)

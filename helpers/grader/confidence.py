@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from helpers.calibration import calibration_error, fit_temperature
 from helpers.grader import separation
 from helpers.grader.frozen import case
 from helpers.grader.result import Failure, Result
@@ -48,17 +46,14 @@ def temperature_report(pairs: Mapping[str, Any]) -> Scaling:
     best: no pair wrong, or margins no better than chance.
     """
     tables = {name: _rows(name, pairs.get(name)) for name in SLICES}
-    if sum(rows[:, 1:].sum() for rows in tables.values()) > MOST_PAIRS:
-        raise ValueError(f"more than {MOST_PAIRS} pairs in all: fewer show the same")
     tables["all"] = np.concatenate(list(tables.values()))
-    single = {name: _expanded(rows) for name, rows in tables.items()}
-    temperature = fit_temperature(*single["all"])
-
-    def ece(T: float) -> dict[str, float]:
-        return {name: calibration_error((margin / T).sigmoid(), won) for name, (margin, won) in single.items()}
-
-    too_sure = {name: (margin.sigmoid() - won).mean().item() for name, (margin, won) in single.items()}
-    return Scaling(single["all"][1].mean().item(), temperature, ece(1.0), ece(temperature), too_sure)
+    if tables["all"][:, 1:].sum() > MOST_PAIRS:
+        raise ValueError(f"more than {MOST_PAIRS} pairs in all: fewer show the same")
+    temperature = _temperature(tables["all"])
+    right = {name: rows[:, 1].sum() / rows[:, 1:].sum() for name, rows in tables.items()}
+    too_sure = {name: float(_mean_forecast(rows) - right[name]) for name, rows in tables.items()}
+    before, after = ({name: _ece(rows, T) for name, rows in tables.items()} for T in (1.0, temperature))
+    return Scaling(float(right["all"]), temperature, before, after, too_sure)
 
 
 def _rows(name: str, value: Any) -> np.ndarray:
@@ -83,12 +78,40 @@ def _rows(name: str, value: Any) -> np.ndarray:
     return rows
 
 
-def _expanded(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """One entry per pair: margins, and 1 where the preferred response won."""
-    counts = rows[:, 1:].astype(int)
-    margins = np.repeat(rows[:, 0], counts.sum(1))
-    won = np.concatenate([np.repeat([1.0, 0.0], count) for count in counts])
-    return torch.tensor(margins), torch.tensor(won)
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0, -x))
+
+
+def _mean_forecast(rows: np.ndarray) -> float:
+    margin, count = rows[:, 0], rows[:, 1:].sum(1)
+    return (count * _sigmoid(margin)).sum() / count.sum()
+
+
+def _ece(rows: np.ndarray, T: float, bins: int = 10) -> float:
+    """Mean over pairs of the distance, in each bin, of mean forecast and share right."""
+    forecast, count = _sigmoid(rows[:, 0] / T), rows[:, 1:].sum(1)
+    place = np.minimum((bins * forecast).astype(int), bins - 1)
+    return float(np.abs(np.bincount(place, count * forecast - rows[:, 1])).sum() / count.sum())
+
+
+def _temperature(rows: np.ndarray) -> float:
+    """The T with the smallest log loss: its slope in 1/T only rises. Raises ValueError if there is none."""
+    margin, right, wrong = rows.T
+
+    def slope(sharpness: float) -> float:
+        return float((margin * (wrong * _sigmoid(sharpness * margin) - right * _sigmoid(-sharpness * margin))).sum())
+
+    if not wrong.any():
+        raise ValueError("no pair is wrong: the log loss falls as T goes to 0. Expected some errors")
+    if slope(0.0) >= 0:
+        raise ValueError("the margins are no better than chance: no finite temperature is best")
+    low, high = 0.0, 1.0
+    while slope(high) < 0:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return 2 / (low + high)
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
@@ -197,7 +220,7 @@ def practice_reward_models() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, s
 def told(stored: dict[str, Any]) -> str:
     """One line about a system, for the panel."""
     chosen, rejected, _ = scored_pairs(stored)
-    sure, right = 1 / (1 + np.exp(-np.abs(chosen - rejected))), chosen > rejected
+    sure, right = _sigmoid(np.abs(chosen - rejected)), chosen > rejected
     return f"{len(chosen)} pairs, {right.mean():.1%} ranked right, mean confidence {sure.mean():.1%}"
 
 
