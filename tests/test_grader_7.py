@@ -466,6 +466,12 @@ def test_7c_says_what_is_wrong_with_a_set_of_pairs(slices, found):
         temperature_report(answer["safe"])
 
 
+@pytest.mark.parametrize("pairs", [None, [(1.0, 90, 10)], 3])
+def test_the_report_refuses_what_is_no_dict(pairs):
+    with pytest.raises(ValueError, match="expected a dict with the keys 'ordinary' and 'risky'"):
+        temperature_report(pairs)
+
+
 def test_7c_one_side_alone_earns_its_point():
     assert graded("7c", lambda: {"safe": None, "unsafe": None}).status == "unattempted"
     assert graded("7c", lambda: {**exercise7.examples(), "unsafe": None}).score == 1.0
@@ -529,6 +535,21 @@ def test_the_report_is_the_lessons_calibration():
     scaled = {m: 1 / (1 + math.exp(-m / report.temperature)) - share for m, share in forecast.items()}
     ordinary = (500 * abs(scaled[0.5]) + 300 * abs(scaled[1.5])) / 800
     assert report.ece_after["ordinary"] == pytest.approx(ordinary)
+
+
+@given(st.integers(0, 10_000))
+def test_the_reports_ece_is_the_lessons_before_and_after(seed):
+    rng = np.random.default_rng(seed)
+    pairs = {name: np.column_stack([rng.uniform(0.1, 5, 6), rng.integers(20, 90, 6), rng.integers(5, 30, 6)])
+             for name in confidence.SLICES}
+    report = temperature_report(pairs)
+    for name, rows in pairs.items():
+        right, wrong = rows[:, 1].astype(int), rows[:, 2].astype(int)
+        margins = torch.tensor(np.concatenate([np.repeat(rows[:, 0], right), np.repeat(rows[:, 0], wrong)]))
+        won = torch.cat([torch.ones(right.sum()), torch.zeros(wrong.sum())]).double()
+        assert report.ece[name] == pytest.approx(calibration_error(margins.sigmoid(), won))
+        assert report.ece_after[name] == pytest.approx(calibration_error((margins / report.temperature).sigmoid(), won))
+        assert report.too_sure[name] == pytest.approx((margins.sigmoid() - won).mean().item())
 
 
 def test_7c_states_the_bounds_that_are_checked():

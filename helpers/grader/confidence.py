@@ -41,10 +41,12 @@ def temperature_report(pairs: Mapping[str, Any]) -> Scaling:
     ``pairs["ordinary"]`` and ``pairs["risky"]``: rows (margin, right, wrong), so many pairs in which the response that
     the reward model prefers, by this margin, won or lost. ECE as in 3.4, ten bins, preferred response first.
 
-    Raises ValueError for a slice that is missing, margins outside (0, 20], counts that are not whole numbers from 0,
-    fewer than 100 pairs in a slice, more than 20 rows in a slice or 5 000 pairs in all, and where no temperature is
-    best: no pair wrong, or margins no better than chance.
+    Raises ValueError for what is no dict, a slice that is missing, margins outside (0, 20], counts that are not whole
+    numbers from 0, fewer than 100 pairs in a slice, more than 20 rows in a slice or 5 000 pairs in all, and where no
+    temperature is best: no pair wrong, or margins no better than chance.
     """
+    if not isinstance(pairs, Mapping):
+        raise ValueError(f"pairs is a {type_name(pairs)}: expected a dict with the keys 'ordinary' and 'risky'")
     tables = {name: _rows(name, pairs.get(name)) for name in SLICES}
     tables["all"] = np.concatenate(list(tables.values()))
     if tables["all"][:, 1:].sum() > MOST_PAIRS:
