@@ -7,7 +7,8 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import budget, detection, displacement, functions, harm, imitation, separation, tail, unordered
+from helpers.grader import budget, confidence, detection, displacement, functions, harm, imitation, separation, tail
+from helpers.grader import unordered
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
@@ -24,6 +25,8 @@ JUDGES = {
     "detection": detection.judge,
     "harm": harm.judge,
     "separation": separation.judge,
+    "confidence": confidence.judge,
+    "confidence_metric": confidence.judge_metric,
 }
 _latest: dict[str, Result] = {}  # of this session, for progress()
 
