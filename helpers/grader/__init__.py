@@ -1,10 +1,12 @@
 """Checks for the exercises: ``check("4a", answer)`` shows a panel and returns points, ``progress()`` the state of all.
 
 What an exercise hands to the learner is here too: ``two_rules`` (1c), ``practice_imitators`` (1d), ``proxy_world``
-(2c), ``practice_proxies`` (2d), ``practice_policies`` (3d), ``train_pair`` (4c) and ``practice_runs`` (4d).
+(2c), ``practice_proxies`` (2d), ``practice_policies`` (3d), ``train_pair`` (4c), ``practice_runs`` (4d) and
+``practice_surveys`` (8d).
 """
 
 from helpers.grader.checking import check, progress
+from helpers.grader.coverage import practice_surveys
 from helpers.grader.detection import practice_imitators
 from helpers.grader.frozen import practice_runs
 from helpers.grader.harm import practice_policies
@@ -18,6 +20,7 @@ __all__ = [
     "practice_policies",
     "practice_proxies",
     "practice_runs",
+    "practice_surveys",
     "progress",
     "proxy_world",
     "train_pair",

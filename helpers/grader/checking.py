@@ -8,6 +8,7 @@ from typing import Any
 from IPython.display import display
 
 from helpers.grader import budget, detection, displacement, functions, harm, imitation, separation, tail, unordered
+from helpers.grader import coverage, pooled
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
@@ -24,6 +25,8 @@ JUDGES = {
     "detection": detection.judge,
     "harm": harm.judge,
     "separation": separation.judge,
+    "pooled": pooled.judge,
+    "coverage": coverage.judge,
 }
 _latest: dict[str, Result] = {}  # of this session, for progress()
 
