@@ -108,7 +108,8 @@ PROPERTIES_8B = [
     prop("extreme", "value and gradient at gaps of ±60 and ±10⁴", 0.5, "expected",
          [("a gap of 60", ""), ("a gap of 60", "strengths"), ("a gap of 10000", ""),
           ("a gap of 10000", "strengths")]),
-    prop("refuses", "cuts that do not increase raise ValueError", 0.2, "raises", ["cuts in disorder", "two equal cuts"]),
+    prop("refuses", "cuts that do not increase raise ValueError", 0.2, "raises",
+         ["cuts in disorder", "two equal cuts"]),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
 

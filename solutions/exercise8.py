@@ -151,9 +151,9 @@ _VALUES_8A = ("finite", "infinite", "undetermined")
 MISCONCEPTIONS_8A = (
     Misconception(
         "direct",
-        "You look at what two items did against *each other*. Comparisons with others speak too: if A and B traded wins "
-        "and so did B and C, then A − C is a number although the two never met, and a chain of wins puts its first "
-        "item above its last.",
+        "You look at what two items did against *each other*. Comparisons with others speak too: if A and B traded "
+        "wins and so did B and C, then A − C is a number although the two never met, and a chain of wins puts its "
+        "first item above its last.",
         (_afterwards(_direct),),
         ("finite", "infinite"),
     ),
@@ -187,15 +187,15 @@ MISCONCEPTIONS_8A = (
     ),
     Misconception(
         "linked",
-        "Comparisons that link two items need not order them: if A beat both B and C, A is above both, and B − C may be "
-        "anything. Ask whether an arrow path leads from one to the other, not whether they are connected.",
+        "Comparisons that link two items need not order them: if A beat both B and C, A is above both, and B − C may "
+        "be anything. Ask whether an arrow path leads from one to the other, not whether they are connected.",
         (_afterwards(_level), _afterwards(_linked_are_equal)),
         ("undetermined",),
     ),
     Misconception(
         "all_or_nothing",
-        "One item that never lost, and you give up the whole table. The likelihood has no maximum then, but inside each "
-        "group whose members reach each other the differences are finite all the same.",
+        "One item that never lost, and you give up the whole table. The likelihood has no maximum then, but inside "
+        "each group whose members reach each other the differences are finite all the same.",
         (_afterwards(_nothing_at_all), _afterwards(_nothing_but_the_diagonal)),
         ("infinite", "undetermined"),
     ),
@@ -448,8 +448,8 @@ MISCONCEPTIONS_8B = (
     ),
     Misconception(
         "no_refusal",
-        "Cuts that do not increase go through unnoticed, as NaN, as infinity, or as a number that looks like any other. "
-        "Between them no grade has a probability: raise ValueError.",
+        "Cuts that do not increase go through unnoticed, as NaN, as infinity, or as a number that looks like any "
+        "other. Between them no grade has a probability: raise ValueError.",
         (lambda s, c, r: -_right_terms(*_placed(s, c, r)).mean(), lambda s, c, r: graded_loss(s, c.sort(1).values, r)),
         ("refuses",),
         fails=True,
@@ -494,7 +494,7 @@ MISCONCEPTIONS_8C = (
     ),
     Misconception(
         "safe_flips",
-        "is not the majorities'",
+        "the fit does not follow the majorities",
         (_with("safe", **examples()["unsafe"]), _with("safe", **{**examples()["unsafe"], "share": 0.55})),
         ("safe",),
     ),

@@ -140,8 +140,8 @@ def _safe(survey: _Survey, thresholds: dict[str, float]) -> Verdict:
     first, second = (_gaps(s) for s in survey.strengths)
     asked = "groups that disagree, and in both fits every pair in the order of its majority"
     if not ((first >= apart) & (second <= -apart)).any():
-        why = (f"Safe survey: the groups agree about every pair, or differ by less than {apart:g} nats on one side. Two "
-               "groups with one order are no test of a pooled ranking.")
+        why = (f"Safe survey: the groups agree about every pair, or differ by less than {apart:g} nats on one side. "
+               "Two groups with one order are no test of a pooled ranking.")
         return Failure(str(survey), survey.story(), asked, HEADING), why
     unclear = _unclear(survey, thresholds)
     if unclear:
@@ -150,9 +150,9 @@ def _safe(survey: _Survey, thresholds: dict[str, float]) -> Verdict:
         against = (survey.majority > 0.5) & (_gaps(fitted) < thresholds["gap"])
         if against.any():
             i, j = np.argwhere(against)[0]
-            why = (f"Safe survey: {when}, the fit's order is not the majorities': {NAMES[i]} is preferred to "
-                   f"{NAMES[j]} in {survey.majority[i, j]:.3f} of all choices, and its strength lies "
-                   f"{_gaps(fitted)[i, j]:+.2f} nats above; asked is {thresholds['gap']:+g} or more.")
+            why = (f"Safe survey: {when}, the fit does not follow the majorities: {NAMES[i]} is preferred to "
+                   f"{NAMES[j]} in {survey.majority[i, j]:.1%} of all choices, and s_{NAMES[i]} − s_{NAMES[j]} is "
+                   f"{_gaps(fitted)[i, j]:+.2f} nats; asked is {thresholds['gap']:+g} or more.")
             return Failure(str(survey), survey.story(), asked, HEADING), why
     return None, ""
 
