@@ -2,8 +2,8 @@
 
 A survey compares two models, A and B; some annotators answer many comparisons, some few. Each prefers A with a
 probability of their own, drawn from a Beta distribution around the population's share p; the intraclass correlation of
-that distribution, ``rho``, says how much two answers of one person have in common. If annotator a gave n_a answers, N in
-all, the share of wins has the variance p(1 − p)/N times the design effect 1 + rho·(Σ n_a²/N − 1).
+that distribution, ``rho``, says how much two answers of one person have in common. If annotator a gave n_a answers, N
+in all, the share of wins has the variance p(1 − p)/N times the design effect 1 + rho·(Σ n_a²/N − 1).
 
 The survey reports a 95 % interval for s_A − s_B, the log-odds of the population's share, with a design effect that
 somebody *assumed*: often 1 (every comparison counts as independent), sometimes more. In a healthy survey it is the true

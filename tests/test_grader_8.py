@@ -368,7 +368,7 @@ def test_nan_stands_where_one_more_answer_each_way_would_decide_everything(seed)
 def logistic(x: Decimal) -> Decimal:
     """1 / (1 + e^−x) to 30 digits of whatever it is short of 1."""
     with localcontext() as context:
-        context.prec = 40 + int(abs(x) / 2.3)
+        context.prec = 40 + int(abs(x)) // 2
         return 1 / (1 + (-x).exp())
 
 
