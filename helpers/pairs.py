@@ -104,7 +104,7 @@ def audit(
     the ``similarity`` from which two responses count as near-identical. A finding's records are indices: of one
     record; of both sides of a duplicate, tie or contradiction; of all comparisons in a cycle; of the held-out record
     and the training records it repeats. Texts are compared by ``normal_words``. Records whose annotator is None, so
-    unknown, count as one person's where they agree (a duplicate) and as two people's where they do not (a contradiction).
+    unknown, count as one person's where they agree (a duplicate), as two people's where they do not (a contradiction).
 
     Not every finding is an error. A contradiction is what honest annotators produce, and says how noisy they are; a
     cycle may be three of them averaged. Raises ValueError for an empty list, ``near`` outside (0, 1], max_words < 1.

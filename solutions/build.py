@@ -21,9 +21,9 @@ sys.path.insert(0, str(ROOT))  # so that it also runs as a script
 import nbformat
 import numpy as np
 
-from solutions import cases_1, cases_2, cases_3, cases_4, cases_7
+from solutions import cases_1, cases_2, cases_3, cases_4, cases_7, cases_8
 
-BRING_CASES = cases_1, cases_2, cases_3, cases_4, cases_7  # modules with cases() → {part: case}
+BRING_CASES = cases_1, cases_2, cases_3, cases_4, cases_7, cases_8  # modules with cases() → {part: case}
 CASES = ROOT / "helpers" / "grader" / "cases"
 SOLVED, EXERCISES = ROOT / "solutions" / "exercises_solved.ipynb", ROOT / "exercises.ipynb"
 

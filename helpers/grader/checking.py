@@ -7,8 +7,8 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import budget, confidence, detection, displacement, functions, harm, imitation, separation, tail
-from helpers.grader import unordered
+from helpers.grader import budget, confidence, coverage, detection, displacement, functions, harm, imitation, pooled
+from helpers.grader import separation, tail, unordered
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
@@ -27,6 +27,8 @@ JUDGES = {
     "separation": separation.judge,
     "confidence": confidence.judge,
     "confidence_metric": confidence.judge_metric,
+    "pooled": pooled.judge,
+    "coverage": coverage.judge,
 }
 _latest: dict[str, Result] = {}  # of this session, for progress()
 
