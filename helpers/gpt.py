@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from helpers.world import World
 
@@ -51,13 +52,22 @@ class Block(nn.Module):
         q, k, v = self.qkv(self.norm1(x)).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
         if past is not None:  # (B, heads, T, head size): earlier positions come first
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
-        scores = q @ k.transpose(-1, -2) / (D // self.heads) ** 0.5  # (B, heads, T, T_past + T)
-        hidden = torch.ones(T, k.shape[2], dtype=torch.bool).triu(k.shape[2] - T + 1)  # the future
-        if siblings:
-            hidden[:, k.shape[2] - T :] = ~torch.eye(T, dtype=torch.bool)  # the other siblings
-        mixed = scores.masked_fill(hidden, float("-inf")).softmax(-1) @ v
+        if past is None and not siblings:
+            mixed = scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            mixed = scaled_dot_product_attention(q, k, v, _seen(T, k.shape[2], siblings))
         x = x + self.out(mixed.transpose(1, 2).reshape(B, T, D))
         return x + self.feed(self.norm2(x)), (k, v)
+
+
+def _seen(new: int, positions: int, siblings: bool) -> Tensor | None:
+    """Which positions each of the last ``new`` may look at, (new, positions) bool; None if that is all of them."""
+    if new == 1:
+        return None
+    seen = torch.ones(new, positions, dtype=torch.bool).tril(positions - new)  # nothing of the future
+    if siblings:
+        seen[:, positions - new :] = torch.eye(new, dtype=torch.bool)  # nor the other siblings
+    return seen
 
 
 class TinyGPT(nn.Module):
@@ -116,16 +126,20 @@ def _check_ids(name: str, tokens: Tensor, n: int) -> None:
         raise ValueError(f"{found}: expected ids from 0 to {n - 1}")
 
 
+def _check_both(model: TinyGPT, prompts: Tensor, responses: Tensor) -> None:
+    _check_ids("prompts", prompts, model.config.n_tokens)
+    _check_ids("responses", responses, model.config.n_outputs)
+    if len(prompts) != len(responses):
+        raise ValueError(f"{len(prompts)} prompts, {len(responses)} responses: expected one response to each prompt")
+
+
 def token_logps(policy: TinyGPT, prompts: Tensor, responses: Tensor) -> Tensor:
     """log π(y_t | x, y_<t) of each response token in nats: prompts (B, P), responses (B, R) → (B, R).
 
     The causal shift is here: the logits at position P − 1 + t score response token t, which the model has not read.
     Nothing is masked. Raises ValueError for an empty batch, shapes that do not fit, tokens outside the vocabulary.
     """
-    _check_ids("prompts", prompts, policy.config.n_tokens)
-    _check_ids("responses", responses, policy.config.n_outputs)
-    if len(prompts) != len(responses):
-        raise ValueError(f"{len(prompts)} prompts, {len(responses)} responses: expected one response to each prompt")
+    _check_both(policy, prompts, responses)
     logits = policy(torch.cat([prompts, responses[:, :-1]], dim=1))  # (B, P + R − 1, n_outputs)
     logps = logits[:, prompts.shape[1] - 1 :].log_softmax(-1)  # (B, R, n_outputs)
     return logps.gather(-1, responses.unsqueeze(-1)).squeeze(-1)
@@ -171,6 +185,36 @@ def _walk(policy: TinyGPT, world: World, prompts: Tensor) -> Tensor:
     return torch.cat([*finished, prefix], dim=1)  # cut off at the limit: no END scored
 
 
+def _scalar_trunk(policy: TinyGPT) -> TinyGPT:
+    """A copy of a policy whose head emits one number per position, 0 everywhere before training."""
+    trunk = copy.deepcopy(policy)
+    with torch.random.fork_rng(devices=[]):
+        trunk.head = nn.Linear(policy.config.width, 1).to(policy.head.weight)
+    nn.init.zeros_(trunk.head.weight)
+    nn.init.zeros_(trunk.head.bias)
+    return trunk
+
+
+class ValueModel(nn.Module):
+    """V(x, y_<t), the reward that is expected from here on: a policy's trunk with a head read *before* each token.
+
+    The trunk starts as a copy of ``policy``, the head at zero. Source: Schulman et al. 2017, §5, here with weights of
+    its own.
+    """
+
+    def __init__(self, policy: TinyGPT):
+        super().__init__()
+        self.trunk = _scalar_trunk(policy)
+
+    def forward(self, prompts: Tensor, responses: Tensor) -> Tensor:
+        """The value before each response token, which is not read yet: prompts (B, P), responses (B, R) → (B, R).
+
+        Raises ValueError for numbers of prompts and responses that differ and for tokens outside the vocabulary.
+        """
+        _check_both(self.trunk, prompts, responses)
+        return self.trunk(torch.cat([prompts, responses[:, :-1]], dim=1))[:, prompts.shape[1] - 1 :, 0]
+
+
 class RewardModel(nn.Module):
     """One number for a prompt and a response: a policy's trunk with a head read at the last scored token.
 
@@ -180,11 +224,7 @@ class RewardModel(nn.Module):
 
     def __init__(self, policy: TinyGPT):
         super().__init__()
-        self.trunk = copy.deepcopy(policy)
-        with torch.random.fork_rng(devices=[]):
-            self.trunk.head = nn.Linear(policy.config.width, 1).to(policy.head.weight)
-        nn.init.zeros_(self.trunk.head.weight)
-        nn.init.zeros_(self.trunk.head.bias)
+        self.trunk = _scalar_trunk(policy)
 
     def forward(self, prompts: Tensor, responses: Tensor, mask: Tensor) -> Tensor:
         """r_φ(x, y): prompts (B, P), responses (B, R), mask (B, R) true on scored tokens → (B,).

@@ -48,6 +48,7 @@ from helpers.figures.labels import (
     plot_vote_rules,
 )
 from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
+from helpers.figures.ppo import plot_controls, plot_hump, plot_lambda, plot_reuse, plot_training_log
 from helpers.figures.rewards import (
     plot_benchmark,
     plot_centring,
