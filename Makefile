@@ -7,7 +7,7 @@
 PYTHON ?= python3
 TORCH ?= torch
 TORCH_INDEX ?=
-SEEDS ?= 131-140
+SEEDS ?= 141-150
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/ready

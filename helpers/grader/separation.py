@@ -1,4 +1,4 @@
-"""Judging metrics (1d, 2d, 3d, 4d): does the learner's score tell regressed runs from healthy ones?"""
+"""Judging metrics, part d of every exercise: does the learner's score tell regressed runs from healthy ones?"""
 
 from __future__ import annotations
 
