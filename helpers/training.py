@@ -261,7 +261,7 @@ def train_ppo(
         # learn: several passes over the same responses, so the ratio leaves 1
         outside = []
         for _ in range(config.epochs):
-            for rows in torch.randperm(config.batch, generator=generator).chunk(config.minibatches):
+            for rows in torch.randperm(config.batch, generator=generator).tensor_split(config.minibatches):
                 logps = token_logps(policy, prompts[rows], tokens[rows])
                 values = value(prompts[rows], tokens[rows])
                 loss = clipped_policy_loss(logps, old_logps[rows], advantages[rows], mask[rows], config.clip)
