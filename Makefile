@@ -7,7 +7,7 @@
 PYTHON ?= python3
 TORCH ?= torch
 TORCH_INDEX ?=
-SEEDS ?= 151-160
+SEEDS ?= 171-180
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/ready
