@@ -91,7 +91,8 @@ def test_values_learn_to_explain_the_returns(world, sft_gpt):
 def test_a_reward_that_never_varies_moves_nothing(world, sft_gpt):
     """With λ = 1 all advantages are equal: whitened they are 0, not NaN."""
     value = ValueModel(sft_gpt)
-    student, history = tuned(world, sft_gpt, lambda x, y: torch.full((len(x),), 3.0), lam=1.0, iterations=1, value=value)
+    run = dict(lam=1.0, iterations=1, value=value)
+    student, history = tuned(world, sft_gpt, lambda x, y: torch.full((len(x),), 3.0), **run)
     assert torch.equal(weights(student), weights(sft_gpt))
     assert not torch.equal(weights(value), weights(ValueModel(sft_gpt))), "the values learn it all the same"
     assert all(math.isfinite(v) for column in history.columns.values() for v in column)
