@@ -14,13 +14,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from grading import mutants
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 import helpers
-from helpers.grader import check, practice_runs, progress, train_pair
-from helpers.grader import checking, separation
+from helpers.grader import check, checking, practice_runs, progress, separation, train_pair
 from helpers.grader.checking import judge, parts
 from helpers.grader.frozen import FOLDER, array, case
 from helpers.grader.loglinear import BETA
@@ -42,12 +42,7 @@ WRONG = {
     "4c": exercise4.MISCONCEPTIONS_4C,
     "4d": exercise4.MISCONCEPTIONS_4D,
 }
-MUTANTS = [
-    pytest.param(part, wrong, variant, id=f"{part}-{wrong.key}-{i}")
-    for part, listed in WRONG.items()
-    for wrong in listed
-    for i, variant in enumerate(wrong.variants)
-]
+MUTANTS = mutants(WRONG)
 
 
 def graded(part: str, answer) -> Result:

@@ -11,6 +11,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from grading import mutants
 from hypothesis import given
 from hypothesis import strategies as st
 from test_grader import HOSTILE, graded, public_callables, unwritten_stub
@@ -36,12 +37,7 @@ WRONG = {
     "1c": exercise1.MISCONCEPTIONS_1C,
     "1d": exercise1.MISCONCEPTIONS_1D,
 }
-MUTANTS = [
-    pytest.param(part, wrong, variant, id=f"{part}-{wrong.key}-{i}")
-    for part, listed in WRONG.items()
-    for wrong in listed
-    for i, variant in enumerate(wrong.variants)
-]
+MUTANTS = mutants(WRONG)
 NOTEBOOK = nbformat.read(Path(__file__).parents[1] / "exercises.ipynb", as_version=4)
 
 

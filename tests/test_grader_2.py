@@ -11,12 +11,12 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from grading import mutants
 from hypothesis import given
 from hypothesis import strategies as st
 from test_grader import HOSTILE, graded, raising, unwritten_stub
 
-from helpers.grader import check, practice_proxies, proxy_world
-from helpers.grader import tail
+from helpers.grader import check, practice_proxies, proxy_world, tail
 from helpers.grader.frozen import array, case
 from helpers.grader.panel import Panel
 from helpers.grader.tail import BudgetSpent, Oracle, proxy_system, selected_gold
@@ -37,12 +37,7 @@ WRONG = {
     "2c": exercise2.MISCONCEPTIONS_2C,
     "2d": exercise2.MISCONCEPTIONS_2D,
 }
-MUTANTS = [
-    pytest.param(part, wrong, variant, id=f"{part}-{wrong.key}-{i}")
-    for part, listed in WRONG.items()
-    for wrong in listed
-    for i, variant in enumerate(wrong.variants)
-]
+MUTANTS = mutants(WRONG)
 NOTEBOOK = nbformat.read(Path(__file__).parents[1] / "exercises.ipynb", as_version=4)
 
 

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from grading import inputs_of, mutants
 from hypothesis import given
 from hypothesis import strategies as st
 from test_exercises import UNTOUCHED, source_of
@@ -33,16 +34,7 @@ WRONG = {
     "3c": exercise3.MISCONCEPTIONS_3C,
     "3d": exercise3.MISCONCEPTIONS_3D,
 }
-MUTANTS = [
-    pytest.param(part, wrong, variant, id=f"{part}-{wrong.key}-{i}")
-    for part, listed in WRONG.items()
-    for wrong in listed
-    for i, variant in enumerate(wrong.variants)
-]
-
-
-def inputs_of(part: str, name: str) -> dict:
-    return {k: array(v) for k, v in case(part)["inputs"][name].items()}
+MUTANTS = mutants(WRONG)
 
 
 # ---- right answers, in several styles -----------------------------------------------------

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from grading import inputs_of, mutants
 from hypothesis import given
 from hypothesis import strategies as st
 from test_exercises import UNTOUCHED, source_of
@@ -35,16 +36,7 @@ WRONG = {
     "7c": exercise7.MISCONCEPTIONS_7C,
     "7d": exercise7.MISCONCEPTIONS_7D,
 }
-MUTANTS = [
-    pytest.param(part, wrong, variant, id=f"{part}-{wrong.key}-{i}")
-    for part, listed in WRONG.items()
-    for wrong in listed
-    for i, variant in enumerate(wrong.variants)
-]
-
-
-def inputs_of(part: str, name: str) -> dict:
-    return {k: array(v) for k, v in case(part)["inputs"][name].items()}
+MUTANTS = mutants(WRONG)
 
 
 def flowing(cell_id: str) -> str:

@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
+from grading import inputs_of, mutants
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_exercises import UNTOUCHED, source_of
@@ -36,16 +37,7 @@ WRONG = {
     "8c": exercise8.MISCONCEPTIONS_8C,
     "8d": exercise8.MISCONCEPTIONS_8D,
 }
-MUTANTS = [
-    pytest.param(part, wrong, variant, id=f"{part}-{wrong.key}-{i}")
-    for part, listed in WRONG.items()
-    for wrong in listed
-    for i, variant in enumerate(wrong.variants)
-]
-
-
-def inputs_of(part: str, name: str) -> dict:
-    return {k: array(v) for k, v in case(part)["inputs"][name].items()}
+MUTANTS = mutants(WRONG)
 
 
 def flowing(cell_id: str) -> str:
