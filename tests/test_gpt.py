@@ -17,6 +17,7 @@ from helpers.gpt import (
     TinyGPT,
     all_logps,
     all_rewards,
+    in_parts,
     new_gpt,
     sample,
     sequence_logps,
@@ -278,6 +279,15 @@ def test_samples_are_responses_and_the_same_for_the_same_seed(world, sft_gpt):
     assert not one.requires_grad
 
 
+def test_what_a_row_draws_does_not_depend_on_when_the_others_end(world, sft_gpt):
+    prompts = world.prompt_tokens.repeat(5, 1)
+    others = prompts.clone()
+    others[1::2] = world.prompt_tokens[29]
+    one, other = (sample(sft_gpt, world, x, seeded(4)) for x in (prompts, others))
+    assert torch.equal(one[::2], other[::2])
+    assert not torch.equal(one[1::2], other[1::2])
+
+
 # ---- the model ------------------------------------------------------------------------------
 
 
@@ -304,6 +314,56 @@ def test_a_cache_can_be_continued_twice(world, rough_gpt):
     first, _ = rough_gpt.step(tokens[:, 3:], cache)
     again, _ = rough_gpt.step(tokens[:, 3:], cache)
     assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        (slice(None), slice(-1, None)),
+        (slice(None), slice(-4, None)),
+        (torch.arange(20)[:, None], (torch.arange(20) % 6)[:, None]),
+        (torch.arange(20)[:, None], torch.tensor([[5, 0, 3]])),
+    ],
+    ids=["last", "last four", "one of each row", "three, out of order"],
+)
+def test_reading_some_places_gives_their_logits_and_gradients(world, rough_gpt, read):
+    tokens = whole_sequences(world)
+    some, everywhere = rough_gpt(tokens, read), rough_gpt(tokens)[read]
+    torch.testing.assert_close(some, everywhere, rtol=0, atol=1e-12)
+    weights, parameters = torch.randn(some.shape, generator=seeded(1)).double(), list(rough_gpt.parameters())
+    gradients = (torch.autograd.grad((logits * weights).sum(), parameters) for logits in (some, everywhere))
+    for one, other in zip(*gradients):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_reading_some_places_behind_a_cache_gives_their_logits(world, rough_gpt):
+    tokens, read = whole_sequences(world), (torch.arange(20)[:, None], (torch.arange(20) % 4)[:, None])
+    _, cache = rough_gpt.step(tokens[:, :2], None)
+    found, grown = rough_gpt.step(tokens[:, 2:], cache, read=read)
+    torch.testing.assert_close(found, rough_gpt(tokens)[:, 2:][read], rtol=0, atol=1e-12)
+    assert grown[-1][0].shape[2] == 6, "the cache holds all places"
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 600])
+def test_in_parts_gives_what_the_whole_gives(n):
+    rows = torch.randn(n, 3, generator=seeded(0), requires_grad=True)
+    sizes = []
+
+    def weighted(x, w):
+        sizes.append(len(x))
+        return (x * w).sum(1)
+
+    found = in_parts(weighted, rows, torch.arange(3 * n).view(n, 3))
+    torch.testing.assert_close(found, (rows * torch.arange(3 * n).view(n, 3)).sum(1))
+    assert not found.requires_grad and max(sizes) <= 256 and len(found) == n
+
+
+@pytest.mark.parametrize(
+    "rows", [(), (torch.zeros(0, 2),), (torch.zeros(300, 2), torch.zeros(299, 2))], ids=["none", "empty", "differ"]
+)
+def test_in_parts_refuses_what_has_no_rows_or_not_the_same(rows):
+    with pytest.raises(ValueError, match="expected tensors with one number of rows, at least 1"):
+        in_parts(lambda *part: part[0], *rows)
 
 
 @pytest.mark.parametrize("place", range(1, 6))
@@ -491,7 +551,7 @@ def test_what_stands_behind_the_last_scored_token_does_not_count(world, reward_m
     changed = y.clone()
     changed[1, 3] = 2  # behind the end token, unscored
     scores = reward_model(world.prompt_tokens[:2][[0, 0]], changed, mask)
-    assert scores[0] == scores[1]
+    torch.testing.assert_close(scores[0], scores[1], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Image, Markdown, display
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image as Bitmap
 
@@ -45,10 +46,12 @@ def show(figure: Figure, alt: str) -> None:
     """
     if not alt.strip():
         raise ValueError("empty alternative text: expected a sentence that says what the figure shows")
-    drawn, stored = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=80)
+    figure.set_dpi(80)
+    canvas, stored = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()  # once; savefig would lay the figure out and draw it twice
+    drawn = Bitmap.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     plt.close(figure)
-    Bitmap.open(drawn).convert("RGB").quantize(256, dither=Bitmap.Dither.NONE).save(stored, format="png", optimize=True)
+    drawn.quantize(256, dither=Bitmap.Dither.NONE).save(stored, format="png", optimize=True)
     display(Image(stored.getvalue(), alt=alt), Markdown(f"*Figure: {alt}*"))
 
 
