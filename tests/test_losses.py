@@ -191,8 +191,8 @@ class Recorded:
         self.logits = logits
         self.config = SimpleNamespace(n_tokens=logits.shape[-1], n_outputs=logits.shape[-1], context=logits.shape[1])
 
-    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self.logits[:, : tokens.shape[1]]
+    def __call__(self, tokens: torch.Tensor, read: tuple) -> torch.Tensor:
+        return self.logits[:, : tokens.shape[1]][read]
 
 
 def from_logits(case: dict):
