@@ -7,7 +7,7 @@
 PYTHON ?= python3
 TORCH ?= torch
 TORCH_INDEX ?=
-SEEDS ?= 171-180
+SEEDS ?= 211-220
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/ready

@@ -132,8 +132,10 @@ def plot_brier(rows: dict[str, tuple[float, float]], floor: float, title: str) -
     figure, axes = plt.subplots(figsize=(8.5, 1.2 + 0.6 * len(rows)))
     place = np.arange(len(rows))
     score, own = np.array(list(rows.values())).T
-    bars = axes.barh(place, score, 0.55, color=COLOURS["policy"], label="Brier score")
-    axes.bar_label(bars, [f"{value:.3f}" for value in score], padding=12, fontsize=10)
+    axes.barh(place, score, 0.55, color=COLOURS["policy"], label="Brier score")
+    ends = np.maximum(score, own)  # the number stands behind bar and diamond, whichever is longer
+    for end, y, value in zip(ends, place, score):
+        axes.annotate(f"{value:.3f}", (end, y), (12, 0), textcoords="offset points", va="center", fontsize=10)
     axes.plot(
         own,
         place,
@@ -147,6 +149,6 @@ def plot_brier(rows: dict[str, tuple[float, float]], floor: float, title: str) -
     axes.axvline(floor, color=COLOURS["optimum"], lw=1.5, ls="--", label="E[p(1 − p)], the floor")
     axes.invert_yaxis()
     axes.set(title=title, xlabel="mean squared error of the forecast", yticks=place, yticklabels=list(rows))
-    axes.set_xlim(0, 1.15 * score.max())
+    axes.set_xlim(0, 1.15 * ends.max())
     legend_right(axes)
     return figure
