@@ -7,7 +7,7 @@
 PYTHON ?= python3
 TORCH ?= torch
 TORCH_INDEX ?=
-SEEDS ?= 211-220
+SEEDS ?= 221-230
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/ready
