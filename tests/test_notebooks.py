@@ -7,6 +7,7 @@ notices a broken one. That the stored outputs are what running gives is checked 
 import ast
 import copy
 import re
+from configparser import ConfigParser
 from pathlib import Path
 
 import nbformat
@@ -299,3 +300,48 @@ def test_tidy_removes_what_is_not_content():
 @pytest.mark.parametrize("section", SECTIONS)
 def test_each_section_runs_alone(section, theory):
     execute(section_alone(theory, section), ROOT)
+
+
+OTHER_WEIGHTS = """
+import torch
+import helpers.gpt
+
+usual = helpers.gpt.new_gpt
+
+
+@torch.no_grad()
+def larger(world, seed):
+    policy = usual(world, seed)
+    for weight in policy.parameters():
+        weight *= 1.05
+    return policy
+
+
+helpers.gpt.new_gpt = larger
+"""
+
+
+def masked_outputs(cell):
+    """What a cell printed, with nbval's masks; whether a claim held is not the question here."""
+    rules = ConfigParser(interpolation=None, delimiters=(":",))
+    rules.read(ROOT / "tests" / "nbval_sanitize.cfg", encoding="utf-8")
+    text = "".join(output_text(output) + str(output.get("data", {}).get("text/html", "")) for output in cell.outputs)
+    for name in rules.sections():
+        text = re.sub(rules[name]["regex"], rules[name]["replace"], text)
+    return text.replace("✗", "✓")
+
+
+@pytest.mark.slow
+def test_what_training_changes_is_printed_behind_the_mask(theory, monkeypatch):
+    """Another processor rounds otherwise, and everything trained comes out anew: so do slightly other weights."""
+    monkeypatch.setenv("LESSON_SEED", "0")  # claims record instead of raising
+    other = copy.deepcopy(theory)
+    other.cells.insert(0, nbformat.v4.new_code_cell(OTHER_WEIGHTS))
+    execute(other, ROOT)
+    differ = {"compared": [], "left out": []}
+    for stored, now in zip(theory.cells, other.cells[1:]):
+        if stored.cell_type == "code" and masked_outputs(stored) != masked_outputs(now):
+            tagged = "nbval-ignore-output" in stored.metadata.get("tags", [])
+            differ["left out" if tagged else "compared"].append(stored.source[:200])
+    assert differ["left out"], "control: sampled texts must differ, or nothing was changed"
+    assert differ["compared"] == []
