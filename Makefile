@@ -7,7 +7,7 @@
 PYTHON ?= python3
 TORCH ?= torch
 TORCH_INDEX ?=
-SEEDS ?= 221-230
+SEEDS ?= 241-250
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/ready
