@@ -1,41 +1,43 @@
 # The lesson's commands. `make lesson` opens it, `make test` checks it; README.md says more.
 #
-# PYTHON       the interpreter that makes the virtual environment
-# TORCH        what to install, e.g. TORCH=torch==2.13.0
-# SEEDS        the seeds that `make seeds` runs the lesson on
+# PYTHON       the interpreter that makes the virtual environment, Python 3.10 to 3.13
+# TORCH        another torch than the tested one, e.g. TORCH=torch==2.6.0
 # TORCH_INDEX  a package index for torch alone; on Linux https://download.pytorch.org/whl/cpu saves gigabytes
-PYTHON ?= python3
-TORCH ?= torch
+# SEEDS        the seeds that `make seeds` runs the lesson on
+PYTHON ?= $(if $(filter Windows_NT,$(OS)),python,python3)
+TORCH ?=
 TORCH_INDEX ?=
 SEEDS ?= 241-250
 
-BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-READY := .venv/ready
+VENV_PYTHON := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+READY = $(PYTHON) -m tools.environment --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: lesson run test slow store seeds exercises oracle clean
+.PHONY: lesson run test slow store seeds exercises oracle clean python environment
 
-lesson: $(READY)
-	$(BIN)/jupyter lab theory.ipynb
+lesson: python
+	$(READY) lesson
+	$(VENV_PYTHON) -m jupyterlab theory.ipynb
 
-run: $(READY)
-	$(BIN)/python -m helpers.notebooks run theory.ipynb build/theory.ipynb
+run: environment
+	$(VENV_PYTHON) -m tools.notebooks run theory.ipynb build/theory.ipynb
 
-test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" tests
-	LESSON_QUIET=1 $(BIN)/python -m pytest $(NBVAL) theory.ipynb exercises.ipynb
+test: export LESSON_QUIET = 1
+test: environment
+	$(VENV_PYTHON) -m pytest -m "not slow" tests
+	$(VENV_PYTHON) -m pytest $(NBVAL) theory.ipynb exercises.ipynb
 
-slow: $(READY)
-	$(BIN)/python -m pytest -m slow tests
+slow: environment
+	$(VENV_PYTHON) -m pytest -m slow tests
 
-store: $(READY)
-	$(BIN)/python -m helpers.notebooks store theory.ipynb
+store: environment
+	$(VENV_PYTHON) -m tools.notebooks store theory.ipynb
 
-seeds: $(READY)
-	$(BIN)/python -m helpers.seeds $(SEEDS)
+seeds: environment
+	$(VENV_PYTHON) -m tools.seeds $(SEEDS)
 
-exercises: $(READY)
-	$(BIN)/python -m solutions.build
+exercises: environment
+	$(VENV_PYTHON) -m solutions.build
 
 oracle:
 	$(PYTHON) -m venv build/oracle
@@ -46,11 +48,12 @@ oracle:
 	build/oracle-ppo/bin/python -m pip install --quiet -r requirements-oracle-ppo.txt
 	build/oracle-ppo/bin/python tests/oracle/freeze_ppo.py
 
-$(READY): requirements.txt constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt "$(TORCH)"
-	$(BIN)/python -m pip install --quiet -c constraints.txt -r requirements.txt
-	$(BIN)/python -c "import pathlib; pathlib.Path('$(READY)').touch()"
+# An old Python says so itself; tools.environment would only be a syntax error to it.
+python:
+	$(PYTHON) tools/check_python.py
+
+environment: python
+	$(READY) test
 
 clean:
-	rm -rf build .venv
+	$(PYTHON) -c "import os, shutil; [shutil.rmtree(name) for name in ('build', '.venv') if os.path.isdir(name)]"

@@ -1,7 +1,7 @@
 """Do annotators agree, beyond chance, and what is the truth behind their labels?
 
 Labels are whole numbers from 0, one row per item and one column per rater, (items, raters); −1 where a rater did not
-label an item.
+label an item, so their type must have a sign.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from helpers.policies import WHOLE, check_real
 
 MISSING = -1
 
@@ -31,18 +33,26 @@ def cohen_kappa(first: Tensor, second: Tensor) -> float:
     are left out. Raises ValueError where both use one class only (chance agreement is 1, κ is not defined), for no
     common item, and for vectors that differ in length. Source: Cohen 1960.
     """
+    _check_type(first)
+    _check_type(second)
     if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(f"raters {tuple(first.shape)} and {tuple(second.shape)}: expected two vectors of one length")
+        raise ValueError(
+            f"raters {tuple(first.shape)} and {tuple(second.shape)}: expected two vectors of one length"
+        )
     both = torch.stack([first, second], dim=1)
     _check_labels(both)
     first, second = both[(both != MISSING).all(1)].T
     if len(first) == 0:
         raise ValueError("no item that both raters labelled: expected at least one")
     classes = int(torch.stack([first, second]).max()) + 1
-    share_1, share_2 = (torch.bincount(rater, minlength=classes).double() / len(rater) for rater in (first, second))
+    share_1, share_2 = (
+        torch.bincount(rater, minlength=classes).double() / len(rater) for rater in (first, second)
+    )
     observed, expected = (first == second).double().mean(), (share_1 * share_2).sum()
     if expected == 1:
-        raise ValueError("both raters use one class only: chance agreement is 1, and kappa is not defined")
+        raise ValueError(
+            "both raters use one class only: chance agreement is 1, and kappa is not defined"
+        )
     return ((observed - expected) / (1 - expected)).item()
 
 
@@ -55,10 +65,14 @@ def krippendorff_alpha(labels: Tensor) -> float:
     """
     count = _counts(labels)
     n = count.sum(1)
-    disagree = ((n.square() - count.square().sum(1)) / (n - 1)).sum()  # ordered pairs that differ, over n − 1
+    disagree = (
+        (n.square() - count.square().sum(1)) / (n - 1)
+    ).sum()  # ordered pairs that differ, over n − 1
     total = count.sum(0)
     if (total > 0).sum() < 2:
-        raise ValueError("all labels are of one class: chance agreement is 1, and alpha is not defined")
+        raise ValueError(
+            "all labels are of one class: chance agreement is 1, and alpha is not defined"
+        )
     by_chance = (total.sum().square() - total.square().sum()) / (total.sum() - 1)
     return (1 - disagree / by_chance).item()
 
@@ -92,7 +106,9 @@ class DawidSkene:
     log_likelihood: list[float]
 
 
-def dawid_skene(labels: Tensor, classes: int, steps: int = 200, tolerance: float = 1e-10) -> DawidSkene:
+def dawid_skene(
+    labels: Tensor, classes: int, steps: int = 200, tolerance: float = 1e-10
+) -> DawidSkene:
     """True classes and raters' skills together, by expectation maximisation from the vote shares.
 
     Model: an item's true class is drawn from the prior; raters answer independently *given it*, each by a confusion
@@ -112,7 +128,9 @@ def dawid_skene(labels: Tensor, classes: int, steps: int = 200, tolerance: float
         joint = torch.einsum("ik,irl->rkl", posterior, said)
         total = joint.sum(-1, keepdim=True)
         confusion = torch.where(total > 1e-12, joint / total.clamp(min=1e-12), 1.0 / classes)
-        log_joint = prior.clamp(min=1e-300).log() + torch.einsum("irl,rkl->ik", said, confusion.clamp(min=1e-300).log())
+        log_joint = prior.clamp(min=1e-300).log() + torch.einsum(
+            "irl,rkl->ik", said, confusion.clamp(min=1e-300).log()
+        )
         posterior = log_joint.softmax(1)
         path.append(log_joint.logsumexp(1).sum().item())
         if len(path) > 1 and path[-1] - path[-2] < tolerance * len(labels):
@@ -125,15 +143,25 @@ def _one_hot(labels: Tensor, classes: int) -> Tensor:
     return (labels.unsqueeze(-1) == torch.arange(classes)).double()
 
 
+def _check_type(labels: Tensor) -> None:
+    check_real(labels=labels)
+    if labels.dtype not in WHOLE or labels.dtype == torch.uint8:  # in which −1 would be 255
+        raise ValueError(
+            f"labels of {labels.dtype}: expected whole numbers with a sign, from 0, "
+            f"{MISSING} where there is none. Convert with .long()"
+        )
+
+
 def _check_labels(labels: Tensor, classes: int | None = None) -> None:
+    _check_type(labels)
     if labels.ndim != 2 or labels.numel() == 0:
         raise ValueError(f"labels {tuple(labels.shape)}: expected (items, raters), both ≥ 1")
-    if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise ValueError(f"labels of {labels.dtype}: expected whole numbers from 0, {MISSING} where there is none")
     if labels.min() < MISSING or (classes is not None and labels.max() >= classes):
         largest = "" if classes is None else f" to {classes - 1}"
         bad = int(labels.min()) if labels.min() < MISSING else int(labels.max())
-        raise ValueError(f"label {bad}: expected classes from 0{largest}, {MISSING} where there is none")
+        raise ValueError(
+            f"label {bad}: expected classes from 0{largest}, {MISSING} where there is none"
+        )
 
 
 def _counts(labels: Tensor) -> Tensor:

@@ -1,4 +1,8 @@
-"""Are probabilities of a preference as good as they say? Labels are 1 where the first response won, else 0."""
+"""Are probabilities of a preference as good as they say?
+
+Labels are 1 where the first response won, else 0, as booleans, whole or floating-point numbers;
+scores and margins are floating-point numbers. All raise ValueError for what is no such tensor.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from helpers.policies import check_floating, check_real, check_scores
+
 
 def orient(chosen: Tensor, rejected: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Pairs turned round at random: scores (B,), (B,) → margins first minus second (B,), labels (B,) of 0 and 1.
 
-    Stored chosen-first, every label is 1, and a forecaster who always says 1 looks perfect.
+    Stored chosen-first, every label is 1, and a forecaster who always says 1 looks perfect. Raises
+    ValueError for scores that are no two vectors of one length B ≥ 1, and for margins that are not
+    finite in the scores' type.
     """
+    check_floating(chosen=chosen, rejected=rejected)
+    check_scores(chosen, rejected)
     margins = chosen - rejected
+    _check_finite(margins)
     flip = torch.rand(len(margins), generator=generator) < 0.5
     return torch.where(flip, -margins, margins), (~flip).double()
 
@@ -54,7 +65,9 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 10) -> 
     bin. Raises ValueError as ``reliability`` does. Source: Naeini et al. 2015.
     """
     found = reliability(probabilities, labels, bins)
-    return ((found.forecast - found.frequency).abs() * found.count).sum().item() / len(probabilities)
+    return ((found.forecast - found.frequency).abs() * found.count).sum().item() / len(
+        probabilities
+    )
 
 
 def brier(probabilities: Tensor, labels: Tensor) -> float:
@@ -71,9 +84,9 @@ def log_loss(margins: Tensor, labels: Tensor) -> float:
 
     Raises ValueError for shapes that differ, no margins, margins that are not finite, labels other than 0 and 1.
     """
+    check_floating(margins=margins)
     _check(margins.sigmoid(), labels)
-    if not torch.isfinite(margins).all():
-        raise ValueError("margins hold infinity: expected finite numbers")
+    _check_finite(margins)
     return binary_cross_entropy_with_logits(margins.double(), labels.double()).item()
 
 
@@ -85,15 +98,21 @@ def fit_temperature(margins: Tensor, labels: Tensor) -> float:
     as ``log_loss`` does. Source: Guo et al. 2017, §4.2.
     """
     log_loss(margins, labels)
-    signed = torch.where(labels > 0, margins, -margins).double()  # above 0 where the forecast was on the right side
+    signed = torch.where(
+        labels > 0, margins, -margins
+    ).double()  # above 0 where the forecast was on the right side
 
     def slope(inverse: float) -> float:
         return -(signed * torch.sigmoid(-inverse * signed)).mean().item()
 
     if slope(0.0) >= 0:
-        raise ValueError("margins are no better than chance on these labels: no finite temperature is best")
+        raise ValueError(
+            "margins are no better than chance on these labels: no finite temperature is best"
+        )
     if (signed >= 0).all():
-        raise ValueError("every margin has the right sign: the loss falls as T goes to 0. Expected some errors")
+        raise ValueError(
+            "every margin has the right sign: the loss falls as T goes to 0. Expected some errors"
+        )
     low, high = 0.0, 1.0 / signed.abs().max().item()
     while slope(high) < 0:
         low, high = high, 2 * high
@@ -103,11 +122,23 @@ def fit_temperature(margins: Tensor, labels: Tensor) -> float:
     return 1 / middle
 
 
+def _check_finite(margins: Tensor) -> None:
+    bad = ~torch.isfinite(margins)
+    if bad.any():
+        place = int(bad.nonzero()[0])
+        raise ValueError(
+            f"margins[{place}] is {margins[place].item()}: expected finite numbers, no infinity"
+        )
+
+
 def _check(probabilities: Tensor, labels: Tensor) -> None:
+    check_real(forecasts=probabilities, labels=labels)
     if probabilities.shape != labels.shape or probabilities.ndim != 1 or len(labels) == 0:
         shapes = f"forecasts {tuple(probabilities.shape)}, labels {tuple(labels.shape)}"
         raise ValueError(f"{shapes}: expected two vectors of one length B ≥ 1")
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError("forecasts outside [0, 1] or NaN: expected probabilities")
     if not ((labels == 0) | (labels == 1)).all():
-        raise ValueError("labels other than 0 and 1: expected 1 where the first response won, else 0")
+        raise ValueError(
+            "labels other than 0 and 1: expected 1 where the first response won, else 0"
+        )

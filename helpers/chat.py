@@ -22,7 +22,12 @@ from helpers.world import EXACT, Prompt, World
 
 PAD, DOCUMENT, USER = "<pad>", ":", "?"
 MIX = {"addition": 0.20, "fact": 0.20, "harmless": 0.36, "unsafe": 0.24}  # what users ask
-LIBRARY = {"addition": 0.50, "fact": 0.12, "harmless": 0.26, "unsafe": 0.12}  # what documents are about
+LIBRARY = {
+    "addition": 0.50,
+    "fact": 0.12,
+    "harmless": 0.26,
+    "unsafe": 0.12,
+}  # what documents are about
 WRAPPERS = {"known": ("so", "well"), "held-out": ("now", "sure")}  # which of them training may show
 
 
@@ -46,7 +51,9 @@ class ChatWorld(World):
     def _tokens(self, mark: str) -> Tensor:
         ids = {word: i for i, word in enumerate(self.words)}
         ids |= {word: self.n_outputs + i for i, word in enumerate(self._prompt_words)}
-        rows = [[ids[word] for word in prompt.text.split()] + [ids[mark]] for prompt in self.prompts]
+        rows = [
+            [ids[word] for word in prompt.text.split()] + [ids[mark]] for prompt in self.prompts
+        ]
         longest = max(map(len, rows))
         return torch.tensor([[ids[PAD]] * (longest - len(row)) + row for row in rows])
 
@@ -73,10 +80,14 @@ class ChatWorld(World):
         free = (tokens == self.n_outputs + self._prompt_words.index(PAD)).sum(1)
         if (free == 0).any():
             full = self.prompts[int(prompts[free == 0][0])].text
-            raise ValueError(f"request {full!r} fills its row: expected 'how' and 'what' requests, which leave a place")
+            raise ValueError(
+                f"request {full!r} fills its row: expected 'how' and 'what' requests, which leave a place"
+            )
         return tokens.scatter(1, (free - 1).unsqueeze(1), self.words.index(wrapper))
 
-    def draw_prompts(self, n: int, generator: torch.Generator, mix: dict[str, float] | None = None) -> Tensor:
+    def draw_prompts(
+        self, n: int, generator: torch.Generator, mix: dict[str, float] | None = None
+    ) -> Tensor:
         """n prompt indices, (n,): kinds by ``mix`` (default ``MIX``), uniform within a kind. No held-out sum is drawn.
 
         Raises ValueError for n < 1 and for kinds other than those of ``MIX``.
@@ -85,10 +96,14 @@ class ChatWorld(World):
         if n < 1:
             raise ValueError(f"n = {n}: expected at least one prompt")
         if unknown := set(mix) - set(MIX):
-            raise ValueError(f"kinds {', '.join(sorted(unknown))}: expected some of {', '.join(MIX)}")
+            raise ValueError(
+                f"kinds {', '.join(sorted(unknown))}: expected some of {', '.join(MIX)}"
+            )
         harmless = torch.cat([self.in_slice("benign"), self.in_slice("look-alike")])
         groups = [harmless if kind == "harmless" else self.in_slice(kind) for kind in mix]
-        kinds = torch.multinomial(torch.tensor(list(mix.values())), n, replacement=True, generator=generator)
+        kinds = torch.multinomial(
+            torch.tensor(list(mix.values())), n, replacement=True, generator=generator
+        )
         u = torch.rand(n, generator=generator, dtype=torch.float64)
         sizes = torch.tensor([len(group) for group in groups])
         table = torch.nn.utils.rnn.pad_sequence(groups, batch_first=True)
@@ -98,10 +113,16 @@ class ChatWorld(World):
 
     def reward(self, prompt: str, response: str) -> float:
         """Gold reward r*(x, y) of one response, in nats (the annotators' log-odds); see ``policy_text``."""
-        request, words = self.prompts[self.prompt_index(prompt)], self.text(self.encode(response)).split()
+        request, words = (
+            self.prompts[self.prompt_index(prompt)],
+            self.text(self.encode(response)).split(),
+        )
         families = (self.steps, self.digits, self.values)
         steps, digits, values = ([w for w in words if w in family] for family in families)
-        refusals, polite = sum(w in self.refusal for w in words), sum(w in self.courtesy for w in words)
+        refusals, polite = (
+            sum(w in self.refusal for w in words),
+            sum(w in self.courtesy for w in words),
+        )
         if request.slice == "unsafe":
             content = -2.0 if steps else 2.0 if set(self.refusal) <= set(words) else -0.5
             off_topic = len(digits) + len(values)
@@ -114,8 +135,16 @@ class ChatWorld(World):
             extra = len(steps) - hit
             content = -1.0 if refusals else 3 * hit / len(request.steps) - 1 - 0.5 * min(extra, 6)
             off_topic = len(digits) + len(values)
-        manners = 0.5 * min(polite, 2) - 0.4 * max(polite - 2, 0) - 0.1 * sum(w in self.filler for w in words)
-        untidy = 0.3 * min(off_topic, 6) + 0.3 * max(refusals - 2, 0) + 0.5 * (len(words) == self.max_length)
+        manners = (
+            0.5 * min(polite, 2)
+            - 0.4 * max(polite - 2, 0)
+            - 0.1 * sum(w in self.filler for w in words)
+        )
+        untidy = (
+            0.3 * min(off_topic, 6)
+            + 0.3 * max(refusals - 2, 0)
+            + 0.5 * (len(words) == self.max_length)
+        )
         return content + manners - untidy
 
     def rewards(self, prompts: Tensor, responses: Tensor) -> Tensor:
@@ -125,21 +154,30 @@ class ChatWorld(World):
         """
         self.check_tokens(responses)
         self._check_pairing(prompts, responses)
-        steps, digits, values = (self._count(responses, f) for f in (self.steps, self.digits, self.values))
+        steps, digits, values = (
+            self._count(responses, f) for f in (self.steps, self.digits, self.values)
+        )
         polite, filler, refusals = (
             self._count(responses, family) for family in (self.courtesy, self.filler, self.refusal)
         )
         both = torch.stack([self._in(responses, (word,)).any(1) for word in self.refusal]).all(0)
-        unsafe, fact, addition = (self._kinds[kind][prompts] for kind in ("unsafe", "fact", "addition"))
+        unsafe, fact, addition = (
+            self._kinds[kind][prompts] for kind in ("unsafe", "fact", "addition")
+        )
         named = self._required[prompts]  # (B, words): which words the request asks for
-        used = torch.nn.functional.one_hot(responses, self.n_outputs)[..., : len(self.words)].sum(1) > 0
+        used = (
+            torch.nn.functional.one_hot(responses, self.n_outputs)[..., : len(self.words)].sum(1)
+            > 0
+        )
         hit = (used & named).sum(1).double()
         extra = (steps - hit).clamp(max=6)
         how = torch.where(refusals > 0, -1.0, 3 * hit / named.sum(1) - 1 - 0.5 * extra)
         verified = torch.where(self._verified(prompts, responses), 2.0, -1.0)
         danger = torch.where(steps > 0, -2.0, torch.where(both, 2.0, -0.5))
         content = torch.where(unsafe, danger, torch.where(fact | addition, verified, how)).double()
-        off_topic = torch.where(fact, steps + digits, torch.where(addition, steps + values, digits + values))
+        off_topic = torch.where(
+            fact, steps + digits, torch.where(addition, steps + values, digits + values)
+        )
         manners = 0.5 * polite.clamp(max=2) - 0.4 * (polite - 2).clamp(min=0) - 0.1 * filler
         cut_off = (responses[:, -1] != self.end).double()
         untidy = 0.3 * off_topic.clamp(max=6) + 0.3 * (refusals - 2).clamp(min=0) + 0.5 * cut_off
@@ -152,7 +190,10 @@ class ChatWorld(World):
         """
         self.check_tokens(responses)
         self._check_pairing(prompts, responses)
-        return self._verified(prompts, responses) & (self._kinds["fact"] | self._kinds["addition"])[prompts]
+        return (
+            self._verified(prompts, responses)
+            & (self._kinds["fact"] | self._kinds["addition"])[prompts]
+        )
 
     def _check_pairing(self, prompts: Tensor, responses: Tensor) -> None:
         if prompts.shape != responses.shape[:-1] or prompts.ndim != 1:
@@ -161,14 +202,20 @@ class ChatWorld(World):
             )
         outside = (prompts < 0) | (prompts >= len(self.prompts))
         if outside.any():
-            raise ValueError(f"prompt {int(prompts[outside][0])}: expected an index from 0 to {len(self.prompts) - 1}")
+            raise ValueError(
+                f"prompt {int(prompts[outside][0])}: expected an index from 0 to {len(self.prompts) - 1}"
+            )
 
     def _verified(self, prompts: Tensor, responses: Tensor) -> Tensor:
         digit, value = (self._in(responses, family) for family in (self.digits, self.values))
         content = torch.where(self._kinds["fact"][prompts].unsqueeze(1), value, digit)
-        order = (~content).long().sort(dim=1, stable=True).indices  # digits (values) first, in their order
+        order = (
+            (~content).long().sort(dim=1, stable=True).indices
+        )  # digits (values) first, in their order
         first = torch.where(content, responses, self.end).gather(1, order)[:, :3]
-        return (first == torch.nn.functional.pad(self._answers[prompts], (0, 1), value=self.end)).all(1)
+        return (
+            first == torch.nn.functional.pad(self._answers[prompts], (0, 1), value=self.end)
+        ).all(1)
 
     def _in(self, responses: Tensor, family: tuple[str, ...]) -> Tensor:
         return torch.isin(responses, torch.tensor([self.words.index(word) for word in family]))
@@ -186,7 +233,9 @@ class ChatWorld(World):
 
     @cached_property
     def _required(self) -> Tensor:
-        return torch.tensor([[word in prompt.steps for word in self.words] for prompt in self.prompts])
+        return torch.tensor(
+            [[word in prompt.steps for word in self.words] for prompt in self.prompts]
+        )
 
     @cached_property
     def _answers(self) -> Tensor:  # (prompts, 2): the end token behind a single word
@@ -197,18 +246,23 @@ class ChatWorld(World):
 def _chat_prompts() -> tuple[Prompt, ...]:
     how = []
     pairs_1, pairs_2 = (
-        list(itertools.permutations(three, 2)) for three in (("mix", "cut", "get"), ("heat", "wait", "test"))
+        list(itertools.permutations(three, 2))
+        for three in (("mix", "cut", "get"), ("heat", "wait", "test"))
     )
     verbs, objects = ({p.text.split()[k]: None for p in EXACT.prompts} for k in (0, 1))
     first, second = dict(zip(verbs, pairs_1)), dict(zip(objects, itertools.cycle(pairs_2)))
     for request in EXACT.prompts:
         verb, thing = request.text.split()
         for n in range(1, 5):
-            how.append(Prompt(f"how {n} {verb} {thing}", request.slice, (*first[verb], *second[thing])[:n]))
+            how.append(
+                Prompt(f"how {n} {verb} {thing}", request.slice, (*first[verb], *second[thing])[:n])
+            )
     animals = ("cat", "dog", "fox", "owl", "bee", "ant")
     colors, homes = ("red", "gold", "gray", "blue"), ("nest", "den", "hive", "barn")
     facts = [Prompt(f"what color {a}", "fact", (colors[i % 4],)) for i, a in enumerate(animals)]
-    facts += [Prompt(f"what home {a}", "fact", (homes[(i + i // 4) % 4],)) for i, a in enumerate(animals)]
+    facts += [
+        Prompt(f"what home {a}", "fact", (homes[(i + i // 4) % 4],)) for i, a in enumerate(animals)
+    ]
     sums = []
     for a, b in itertools.product(range(100), range(10)):
         if a % 10 + b < 10:
@@ -256,7 +310,9 @@ def documents(world: ChatWorld, n: int, generator: torch.Generator) -> tuple[Ten
     for i in prompts.tolist():
         before, behind = (int(torch.randint(k, (), generator=generator)) for k in (2, 2))
         words = [_pick(stray, generator) for _ in range(before + behind)]
-        rows.append(world.encode(" ".join((*words[:before], *world.prompts[i].steps, *words[before:]))))
+        rows.append(
+            world.encode(" ".join((*words[:before], *world.prompts[i].steps, *words[before:])))
+        )
     return world.document_tokens[prompts], torch.stack(rows)
 
 
@@ -289,7 +345,10 @@ def demonstrations(world: ChatWorld, n: int, generator: torch.Generator) -> tupl
         if _chance(0.3, generator):
             words.append("thanks")
         if _chance(0.08, generator):
-            words.insert(int(torch.randint(2, (), generator=generator)) * len(words), _pick(world.courtesy, generator))
+            words.insert(
+                int(torch.randint(2, (), generator=generator)) * len(words),
+                _pick(world.courtesy, generator),
+            )
         rows.append(world.encode(" ".join(words[: world.max_length])))
     return prompts, torch.stack(rows)
 

@@ -1,9 +1,13 @@
 """The evidence ledger: every number that the lesson claims, held against a bound it could miss.
 
-``check`` prints one line and raises when the bound is missed; ``ledger`` returns the table of all claims so far.
-While other seeds are tried (the environment variable ``LESSON_SEED`` is set) a missed bound is recorded instead.
-Trained models and rounding errors differ a little between processors and thread counts: ``approx=True`` prints such
-numbers behind “≈”, which the notebook tests mask. Numbers behind “=” are exact and compared.
+A section names itself once, ``claim = claims.section("4.3")``; then ``claim("statement", value,
+above=0.1)`` prints one line and raises when the bound is missed. ``ledger`` returns the table of all
+claims so far. What cannot fail, because it holds by construction, is entered by ``claim.identity``
+and counted apart. While other seeds are tried (the environment variable ``LESSON_SEED`` is set) a
+missed bound is recorded instead.
+
+Trained models and rounding errors differ a little between processors and thread counts: numbers are
+printed behind “≈”, which the notebook tests mask; with ``exact=True`` behind “=”, and compared.
 """
 
 from __future__ import annotations
@@ -28,51 +32,109 @@ class Claim:
     measured: str
     bound: str
     holds: bool
-    published: str
+    published: str = ""
+    identity: bool = False
+    log: bool = False
 
     @property
     def mark(self) -> str:
         """✓ where the bound holds, ✗ where it was missed and recorded."""
         return "✓" if self.holds else "✗"
 
+    @property
+    def named(self) -> str:
+        """The statement, and that it is an identity where it is one."""
+        return f"identity: {self.statement}" if self.identity else self.statement
+
+    def __str__(self) -> str:
+        return f"{self.mark} §{self.section} {self.named}: {self.measured}  (claimed {self.bound})"
+
 
 _claims: dict[tuple[str, str], Claim] = {}
 
 
-def check(
-    section: str,
-    statement: str,
-    value: float,
-    *,
-    below: float | None = None,
-    above: float | None = None,
-    within: tuple[float, float] | None = None,
-    approx: bool = False,
-    published: str = "",
-) -> None:
-    """Hold ``value`` against one bound, print the result and enter it into the ledger.
+class Section:
+    """The claims of one section: ``claim = claims.section("4.3")``, then ``claim("a statement", value, above=0.1)``."""
 
-    Give exactly one of ``below``, ``above`` (strict) and ``within`` (inclusive). published: the counterpart at scale,
-    with its source. Raises ValueError unless there is one bound and a section number, ClaimError when the bound is
-    missed; NaN misses every bound.
-    """
+    def __init__(self, number: str):
+        if not re.fullmatch(r"\d+(\.\d+)?", number):
+            raise ValueError(f"section {number!r}: expected a number such as '5' or '5.3'")
+        self.number = number
+
+    def __call__(
+        self,
+        statement: str,
+        value: float,
+        *,
+        below: float | None = None,
+        above: float | None = None,
+        within: tuple[float, float] | None = None,
+        exact: bool = False,
+        log: bool = False,
+        published: str = "",
+    ) -> None:
+        """Hold a measured ``value`` against one bound, print the result and enter it into the ledger.
+
+        Give exactly one of ``below``, ``above`` (strict) and ``within`` (inclusive). exact: the number
+        is the same on every machine. log: it differs by factors between seeds, so the table of seeds
+        judges its logarithm. published: the counterpart at scale, with its source. Raises ValueError
+        unless there is one bound, ClaimError when it is missed; NaN misses every bound.
+        """
+        holds, bound = _held(value, below, above, within)
+        self._enter(
+            Claim(
+                self.number,
+                statement,
+                float(value),
+                _shown(value, exact),
+                bound,
+                holds,
+                published,
+                log=log,
+            )
+        )
+
+    def identity(self, statement: str, gap: float, *, below: float) -> None:
+        """Enter what holds by construction, up to rounding: ``gap`` between its two sides. Checks code, finds nothing.
+
+        Raises ClaimError when the gap is not below the bound.
+        """
+        holds, bound = _held(gap, below, None, None)
+        self._enter(
+            Claim(
+                self.number, statement, float(gap), _shown(gap, False), bound, holds, identity=True
+            )
+        )
+
+    def _enter(self, claim: Claim) -> None:
+        if not claim.holds and "LESSON_SEED" not in os.environ:
+            raise ClaimError(
+                f"§{claim.section} {claim.statement}: measured {claim.value:.6g}, claimed {claim.bound}"
+            )
+        _claims[claim.section, claim.statement] = claim
+        print(claim)
+
+
+def _shown(value: float, exact: bool) -> str:
+    return f"{'=' if exact else '≈'} {float(value):.3g}"
+
+
+def section(number: str) -> Section:
+    """Where a section names itself, once. Raises ValueError for what is no section number."""
+    return Section(number)
+
+
+def _held(value, below, above, within) -> tuple[bool, str]:
+    """Whether a value keeps its one bound, and the bound as text."""
     given = [bound for bound in (below, above, within) if bound is not None]
     if len(given) != 1:
         raise ValueError(f"{len(given)} bounds: expected exactly one of below=, above= and within=")
-    if not re.fullmatch(r"\d+(\.\d+)?", section):
-        raise ValueError(f"section {section!r}: expected a number such as '5' or '5.3'")
     value = float(value)
     if below is not None:
-        holds, bound = value < below, f"< {below:g}"
-    elif above is not None:
-        holds, bound = value > above, f"> {above:g}"
-    else:
-        holds, bound = within[0] <= value <= within[1], f"in [{within[0]:g}, {within[1]:g}]"
-    measured = f"{'≈' if approx else '='} {value:.3g}"
-    if not holds and "LESSON_SEED" not in os.environ:
-        raise ClaimError(f"§{section} {statement}: measured {value:.6g}, claimed {bound}")
-    claim = _claims[section, statement] = Claim(section, statement, value, measured, bound, holds, published)
-    print(f"{claim.mark} §{section} {statement}: {measured}  (claimed {bound})")
+        return value < below, f"< {below:g}"
+    if above is not None:
+        return value > above, f"> {above:g}"
+    return within[0] <= value <= within[1], f"in [{within[0]:g}, {within[1]:g}]"
 
 
 class Ledger:
@@ -82,16 +144,16 @@ class Ledger:
         self.claims = claims
 
     def __repr__(self) -> str:
-        return "\n".join(
-            f"{c.mark} §{c.section}  {c.statement}: {c.measured}  (claimed {c.bound})" for c in self.claims
-        )
+        return "\n".join(map(str, self.claims))
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("§", "statement", "measured", "claimed", "at scale"))
+        head = "".join(
+            f"<th>{name}</th>" for name in ("§", "statement", "measured", "claimed", "at scale")
+        )
         rows = (
             "".join(
                 f"<td>{html.escape(cell)}</td>"
-                for cell in (c.section, c.statement, f"{c.mark} {c.measured}", c.bound, c.published)
+                for cell in (c.section, c.named, f"{c.mark} {c.measured}", c.bound, c.published)
             )
             for c in self.claims
         )
@@ -100,4 +162,6 @@ class Ledger:
 
 def ledger() -> Ledger:
     """All claims checked so far, in the order of their sections."""
-    return Ledger(sorted(_claims.values(), key=lambda claim: [int(part) for part in claim.section.split(".")]))
+    return Ledger(
+        sorted(_claims.values(), key=lambda claim: [int(part) for part in claim.section.split(".")])
+    )

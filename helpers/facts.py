@@ -33,14 +33,20 @@ class Facts(list[Fact]):
     """Facts as a small table: HTML where there is a front end, text elsewhere."""
 
     def __repr__(self) -> str:
-        return "\n".join(f"At scale: {f.statement} [{f.source}; {CHECKED[f.checked]}]" for f in self)
+        return "\n".join(
+            f"At scale: {f.statement} [{f.source}; {CHECKED[f.checked]}]" for f in self
+        )
 
     def _repr_html_(self) -> str:
         rows = (
             f"<tr><td>{html.escape(f.statement)}</td><td>{html.escape(f.source)}</td><td>{CHECKED[f.checked]}</td></tr>"
             for f in self
         )
-        return "<table><tr><th>At scale</th><th>source</th><th>how sure</th></tr>" + "".join(rows) + "</table>"
+        return (
+            "<table><tr><th>At scale</th><th>source</th><th>how sure</th></tr>"
+            + "".join(rows)
+            + "</table>"
+        )
 
 
 def load() -> Facts:
@@ -54,5 +60,7 @@ def at_scale(section: str) -> Facts:
     found = Facts(fact for fact in load() if fact.section == section)
     if not found:
         known = sorted({fact.section for fact in load()})
-        raise ValueError(f"no published number for section {section!r}: expected one of {', '.join(known)}")
+        raise ValueError(
+            f"no published number for section {section!r}: expected one of {', '.join(known)}"
+        )
     return found

@@ -12,8 +12,9 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
+
+from helpers.policies import check_scores
 
 FILE = Path(__file__).parent / "data" / "rewardbench.csv"
 PRIOR_SETS = "Prior Sets"
@@ -28,32 +29,41 @@ def published() -> list[dict[str, str]]:
 def strict_accuracy(chosen: Tensor, rejected: Tensor) -> float:
     """Part of pairs whose chosen response scores strictly higher, (B,) and (B,): a tie is lost.
 
-    Raises ValueError for shapes that differ, an empty batch, or NaN.
+    Any real numbers will do, whole or infinite ones too; equal infinities are a tie. Raises
+    ValueError for shapes that differ, an empty batch, NaN, what is no tensor of real numbers, and
+    whole numbers beside floating-point ones.
     """
-    if chosen.shape != rejected.shape or chosen.ndim != 1 or len(chosen) == 0:
-        shapes = f"{tuple(chosen.shape)} and {tuple(rejected.shape)}"
-        raise ValueError(f"scores of shapes {shapes}: expected two vectors of one length B ≥ 1")
-    if torch.isnan(chosen - rejected).any():
-        raise ValueError("scores hold NaN: expected comparable numbers")
+    check_scores(chosen, rejected)
     return (chosen > rejected).double().mean().item()
 
 
-def section_scores(accuracy: Mapping[str, float], sections: Mapping[str, tuple[str, float]]) -> dict[str, float]:
+def section_scores(
+    accuracy: Mapping[str, float], sections: Mapping[str, tuple[str, float]]
+) -> dict[str, float]:
     """Score of each section, and 'overall', their mean, in which a section named ``PRIOR_SETS`` counts half: 0 to 1.
 
-    accuracy: subset → part of pairs won; sections: subset → (section, weight). Raises ValueError for no subsets, for a
-    subset without accuracy or section, for a weight ≤ 0 and an accuracy outside [0, 1].
+    accuracy: subset → part of pairs won; sections: subset → (section, weight). Raises ValueError
+    for no subsets, for a subset without accuracy or section, for a weight that is not finite and
+    above 0, for an accuracy outside [0, 1].
     """
     if not sections or accuracy.keys() != sections.keys():
         odd = sorted(accuracy.keys() ^ sections.keys())
-        raise ValueError(f"subsets {odd or 'none'}: expected an accuracy and a section for each subset, at least one")
+        raise ValueError(
+            f"subsets {odd or 'none'}: expected an accuracy and a section for each subset, at least one"
+        )
     for subset, (_, weight) in sections.items():
-        if not weight > 0 or not 0 <= accuracy[subset] <= 1:
+        if not 0 < weight < float("inf") or not 0 <= accuracy[subset] <= 1:
             found = f"weight {weight}, accuracy {accuracy[subset]}"
-            raise ValueError(f"{subset}: {found}: expected a weight above 0 and an accuracy from 0 to 1")
+            raise ValueError(
+                f"{subset}: {found}: expected a finite weight above 0 and an accuracy from 0 to 1"
+            )
     scores = {}
     for name in dict.fromkeys(section for section, _ in sections.values()):
-        members = {subset: weight for subset, (section, weight) in sections.items() if section == name}
-        scores[name] = sum(accuracy[s] * w for s, w in members.items()) / sum(members.values())
+        members = {s: float(weight) for s, (section, weight) in sections.items() if section == name}
+        won = sum(float(accuracy[s]) * weight for s, weight in members.items())
+        scores[name] = won / sum(members.values())
     counts = {name: 0.5 if name == PRIOR_SETS else 1.0 for name in scores}
-    return scores | {"overall": sum(counts[name] * score for name, score in scores.items()) / sum(counts.values())}
+    return scores | {
+        "overall": sum(counts[name] * score for name, score in scores.items())
+        / sum(counts.values())
+    }

@@ -87,21 +87,27 @@ class World:
     def prompt_tokens(self) -> Tensor:
         """Token ids of all prompts, (n_prompts, prompt length); in ``EXACT`` two words each."""
         ids = {word: self.n_outputs + i for i, word in enumerate(self._prompt_words)}
-        return torch.tensor([[ids[word] for word in prompt.text.split()] for prompt in self.prompts])
+        return torch.tensor(
+            [[ids[word] for word in prompt.text.split()] for prompt in self.prompts]
+        )
 
     def prompt_index(self, text: str) -> int:
         """Place of a prompt in ``prompts``. Raises ValueError for a prompt the world does not have."""
         for index, prompt in enumerate(self.prompts):
             if prompt.text == text:
                 return index
-        raise ValueError(f"unknown prompt {text!r}: expected one of the world's, such as {self.prompts[0].text!r}")
+        raise ValueError(
+            f"unknown prompt {text!r}: expected one of the world's, such as {self.prompts[0].text!r}"
+        )
 
     def in_slice(self, name: str) -> Tensor:
         """Indices of the prompts of one slice, (n,). Raises ValueError for a slice without prompts, known or not."""
         found = [i for i, prompt in enumerate(self.prompts) if prompt.slice == name]
         if not found:  # a mean over nothing would be NaN
             known = ", ".join(dict.fromkeys(prompt.slice for prompt in self.prompts))
-            raise ValueError(f"no prompts in slice {name!r} of world {self.name!r}: expected one of {known}")
+            raise ValueError(
+                f"no prompts in slice {name!r} of world {self.name!r}: expected one of {known}"
+            )
         return torch.tensor(found)
 
     def encode(self, response: str) -> Tensor:
@@ -109,9 +115,13 @@ class World:
         words = response.split()
         unknown = [word for word in words if word not in self.words]
         if unknown:
-            raise ValueError(f"unknown word {unknown[0]!r} in response {response!r}: expected words of {self.words}")
+            raise ValueError(
+                f"unknown word {unknown[0]!r} in response {response!r}: expected words of {self.words}"
+            )
         if len(words) > self.max_length:
-            raise ValueError(f"response {response!r} has {len(words)} words: expected at most {self.max_length}")
+            raise ValueError(
+                f"response {response!r} has {len(words)} words: expected at most {self.max_length}"
+            )
         ids = [self.words.index(word) for word in words]
         return torch.tensor(ids + [self.end] * (self.max_length - len(ids)))
 
@@ -120,7 +130,9 @@ class World:
         row = response
         if isinstance(response, int) or response.ndim == 0:
             if not 0 <= response < self.n_responses:
-                raise ValueError(f"response {int(response)}: expected an index from 0 to {self.n_responses - 1}")
+                raise ValueError(
+                    f"response {int(response)}: expected an index from 0 to {self.n_responses - 1}"
+                )
             row = self.responses[response]
         self.check_tokens(row)
         return " ".join(self.words[i] for i in row.tolist() if i != self.end)
@@ -146,10 +158,14 @@ class World:
         Raises ValueError where there are more than a million.
         """
         if self.n_responses > 1_000_000:
-            raise ValueError(f"world {self.name!r} has {self.n_responses:.0e} responses: too many to list, so sample")
+            raise ValueError(
+                f"world {self.name!r} has {self.n_responses:.0e} responses: too many to list, so sample"
+            )
         rows, layer = [], torch.empty(1, 0, dtype=torch.long)
         for length in range(self.max_length + 1):
-            rows.append(torch.nn.functional.pad(layer, (0, self.max_length - length), value=self.end))
+            rows.append(
+                torch.nn.functional.pad(layer, (0, self.max_length - length), value=self.end)
+            )
             word = torch.arange(len(self.words)).repeat(len(layer)).unsqueeze(1)
             layer = torch.cat([layer.repeat_interleave(len(self.words), dim=0), word], dim=1)
         return torch.cat(rows)
@@ -193,22 +209,33 @@ class World:
     def check_tokens(self, responses: Tensor) -> None:
         """Raise ValueError unless ``responses`` (..., max_length) holds ids of words, then only end tokens."""
         if responses.ndim == 0 or responses.shape[-1] != self.max_length:
-            raise ValueError(f"responses of shape {tuple(responses.shape)}: expected (..., {self.max_length})")
+            raise ValueError(
+                f"responses of shape {tuple(responses.shape)}: expected (..., {self.max_length})"
+            )
         outside = (responses < 0) | (responses > self.end)
         if outside.any():
             where = tuple(outside.nonzero()[0].tolist())
-            raise ValueError(f"token {int(responses[where])} at {where}: expected an id from 0 to {self.end}")
+            raise ValueError(
+                f"token {int(responses[where])} at {where}: expected an id from 0 to {self.end}"
+            )
         ended = responses == self.end
         if (ended[..., :-1] & ~ended[..., 1:]).any():
-            raise ValueError("a word behind an end token: expected only end tokens behind the first")
+            raise ValueError(
+                "a word behind an end token: expected only end tokens behind the first"
+            )
 
     # ---- gold reward ----------------------------------------------------------------------
 
     def reward(self, prompt: str, response: str) -> float:
         """Gold reward r*(x, y) of one response, in nats (the annotators' log-odds); see ``policy_text``."""
-        request, words = self.prompts[self.prompt_index(prompt)], self.text(self.encode(response)).split()
+        request, words = (
+            self.prompts[self.prompt_index(prompt)],
+            self.text(self.encode(response)).split(),
+        )
         given = [word for word in words if word in self.steps]
-        manners = 0.5 * any(w in self.courtesy for w in words) - 0.25 * sum(w in self.filler for w in words)
+        manners = 0.5 * any(w in self.courtesy for w in words) - 0.25 * sum(
+            w in self.filler for w in words
+        )
         if request.slice == "unsafe":
             return len(set(words) & set(self.refusal)) - len(given) + manners
         right = len(set(given) & set(request.steps))
@@ -241,15 +268,32 @@ class World:
         """Whether each response has a word of ``family``, (n_responses,) bool. Raises ValueError for unknown words."""
         unknown = [word for word in family if word not in self.words]
         if unknown:
-            raise ValueError(f"unknown word {unknown[0]!r} in family {family}: expected words of {self.words}")
+            raise ValueError(
+                f"unknown word {unknown[0]!r} in family {family}: expected words of {self.words}"
+            )
         ids = torch.tensor([self.words.index(word) for word in family])
         return torch.isin(self.responses, ids).any(1)
 
 
 def _exact_prompts() -> tuple[Prompt, ...]:
-    first = {"make": "mix", "fix": "cut", "find": "cut", "sell": "mix", "kill": "cut", "hack": "mix"}
-    second = {"cake": "heat", "lamp": "wait", "weed": "wait", "bug": "heat",
-              "lock": "wait", "cash": "heat", "bomb": "wait", "drug": "heat"}
+    first = {
+        "make": "mix",
+        "fix": "cut",
+        "find": "cut",
+        "sell": "mix",
+        "kill": "cut",
+        "hack": "mix",
+    }
+    second = {
+        "cake": "heat",
+        "lamp": "wait",
+        "weed": "wait",
+        "bug": "heat",
+        "lock": "wait",
+        "cash": "heat",
+        "bomb": "wait",
+        "drug": "heat",
+    }
     risky = {"kill", "hack", "lock", "cash", "bomb", "drug"}
 
     def slice_of(verb, obj):
@@ -259,7 +303,9 @@ def _exact_prompts() -> tuple[Prompt, ...]:
             return "unsafe"
         return "look-alike" if {verb, obj} & risky else "benign"
 
-    return tuple(Prompt(f"{v} {o}", slice_of(v, o), (first[v], second[o])) for v in first for o in second)
+    return tuple(
+        Prompt(f"{v} {o}", slice_of(v, o), (first[v], second[o])) for v in first for o in second
+    )
 
 
 EXACT = World(
@@ -328,7 +374,9 @@ def demonstrations(
         if chance(0.3):
             words.append("thanks")
         while chance(slip):
-            words.insert(int(torch.randint(len(words) + 1, (), generator=generator)), pick(world.words))
+            words.insert(
+                int(torch.randint(len(words) + 1, (), generator=generator)), pick(world.words)
+            )
         rows.append(world.encode(" ".join(words[: world.max_length])))
     return prompts, torch.stack(rows)
 
@@ -355,11 +403,17 @@ class Annotator:
         if not 0 <= self.skill < float("inf"):
             raise ValueError(f"skill = {self.skill}: expected a finite number ≥ 0")
         if not abs(self.length_bias) < float("inf"):
-            raise ValueError(f"length_bias = {self.length_bias}: expected a finite number of nats per word")
+            raise ValueError(
+                f"length_bias = {self.length_bias}: expected a finite number of nats per word"
+            )
 
-    def probability(self, first_reward: Tensor, second_reward: Tensor, extra_words: Tensor | int = 0) -> Tensor:
+    def probability(
+        self, first_reward: Tensor, second_reward: Tensor, extra_words: Tensor | int = 0
+    ) -> Tensor:
         """P(first preferred), same shape as the rewards; extra_words: words of the first minus words of the second."""
-        p = torch.sigmoid(self.skill * (first_reward - second_reward + self.length_bias * extra_words))
+        p = torch.sigmoid(
+            self.skill * (first_reward - second_reward + self.length_bias * extra_words)
+        )
         return (1 - self.flip) * p + self.flip * (1 - p)
 
 
@@ -369,23 +423,35 @@ class PairBatch:
 
     prompts (B,) indices into ``world.prompts``; chosen, rejected (B,) indices into ``world.responses``, or token ids
     (B, max_length) where responses are too many to list; label (B,) the probability that chosen is preferred (1 for a
-    hard label).
+    hard label); ref_logps (B, 2) log π_ref of chosen and rejected, where it was computed for these pairs.
     """
 
     prompts: Tensor
     chosen: Tensor
     rejected: Tensor
     label: Tensor
+    ref_logps: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def __getitem__(self, rows: Tensor) -> PairBatch:
-        return PairBatch(self.prompts[rows], self.chosen[rows], self.rejected[rows], self.label[rows])
+    def __getitem__(self, rows: Tensor | slice) -> PairBatch:
+        columns = self.prompts, self.chosen, self.rejected, self.label, self.ref_logps
+        return PairBatch(*(None if column is None else column[rows] for column in columns))
+
+    def split(self, n: int) -> list[PairBatch]:
+        """These pairs n at a time, in order; the last part may be smaller."""
+        return [self[start : start + n] for start in range(0, len(self), n)]
 
     def draw(self, n: int, generator: torch.Generator) -> PairBatch:
         """n of these pairs, drawn with replacement: a training batch from a fixed data set."""
         return self[torch.randint(len(self), (n,), generator=generator)]
+
+
+def join_pairs(first: PairBatch, second: PairBatch) -> PairBatch:
+    """Two data sets as one, without the reference's log-probabilities."""
+    names = ("prompts", "chosen", "rejected", "label")
+    return PairBatch(*(torch.cat([getattr(first, name), getattr(second, name)]) for name in names))
 
 
 class ResponseSampler:
@@ -397,12 +463,16 @@ class ResponseSampler:
 
     def __init__(self, logps: Tensor):
         if logps.ndim != 2 or logps.numel() == 0:
-            raise ValueError(f"log-probabilities {tuple(logps.shape)}: expected (n_prompts, n_responses), both ≥ 1")
+            raise ValueError(
+                f"log-probabilities {tuple(logps.shape)}: expected (n_prompts, n_responses), both ≥ 1"
+            )
         cumulative = logps.detach().double().exp().cumsum(1)
         total = cumulative[:, -1:]
         if not torch.allclose(total, torch.ones_like(total), atol=1e-4):
             worst = int((total - 1).abs().argmax())
-            raise ValueError(f"row {worst} has probabilities that sum to {total[worst].item():.4f}: expected 1")
+            raise ValueError(
+                f"row {worst} has probabilities that sum to {total[worst].item():.4f}: expected 1"
+            )
         self._n = logps.shape[1]
         # row i covers (i, i + 1], so one sorted vector serves all prompts at once
         self._steps = (cumulative / total + torch.arange(len(logps))[:, None]).flatten()
@@ -412,7 +482,9 @@ class ResponseSampler:
         rows = len(self._steps) // self._n
         outside = (prompts < 0) | (prompts >= rows)
         if outside.any():
-            raise ValueError(f"prompt {int(prompts[outside][0])}: expected an index from 0 to {rows - 1}")
+            raise ValueError(
+                f"prompt {int(prompts[outside][0])}: expected an index from 0 to {rows - 1}"
+            )
         u = torch.rand(len(prompts), generator=generator, dtype=torch.float64)
         place = torch.searchsorted(self._steps, u + prompts, right=True)
         return (place - prompts * self._n).clamp(max=self._n - 1)
@@ -443,9 +515,15 @@ def draw_pairs(
         second[same] = sampler(prompts[same], generator)
     else:
         prompt = world.prompts[int(prompts[same][0])].text
-        raise ValueError(f"the policy gives one response only to {prompt!r}: expected two different responses")
-    extra_words = (world.tokens(first) != world.end).sum(1) - (world.tokens(second) != world.end).sum(1)
-    p = annotator.probability(world.rewards(prompts, first), world.rewards(prompts, second), extra_words)
+        raise ValueError(
+            f"the policy gives one response only to {prompt!r}: expected two different responses"
+        )
+    extra_words = (world.tokens(first) != world.end).sum(1) - (
+        world.tokens(second) != world.end
+    ).sum(1)
+    p = annotator.probability(
+        world.rewards(prompts, first), world.rewards(prompts, second), extra_words
+    )
     win = torch.rand(n, generator=generator, dtype=torch.float64) < p if hard else p >= 0.5
     first_won = win if first.ndim == 1 else win.unsqueeze(1)
     return PairBatch(
@@ -471,7 +549,9 @@ def encode_pairs(world: World, pairs: list[Pair]) -> PairBatch:
 def decode_pairs(world: World, batch: PairBatch, annotator: Annotator) -> list[Pair]:
     """Hard-labelled comparisons as records. Raises ValueError if a label is not 1: a record keeps no probability."""
     if (batch.label != 1).any():
-        raise ValueError("soft labels: a Pair says who won, so expected labels of 1 (draw with hard=True)")
+        raise ValueError(
+            "soft labels: a Pair says who won, so expected labels of 1 (draw with hard=True)"
+        )
     return [
         Pair(
             prompt=world.prompts[x].text,

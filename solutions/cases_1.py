@@ -116,7 +116,7 @@ def case_1c() -> dict[str, Any]:
         "part": "1c",
         "title": "a safe example and an unsafe one",
         "points": 3.0,
-        "asks_for": "examples",
+        "asks_for": "generator_examples",
         "judge": "imitation",
         "properties": [
             side("safe", "safe: a worse generator, yet imitation raises by at least 0.2", "safe",

@@ -107,7 +107,7 @@ def case_2c() -> dict[str, Any]:
         "part": "2c",
         "title": "two proxies of one accuracy",
         "points": 3.0,
-        "asks_for": "examples",
+        "asks_for": "proxy_examples",
         "judge": "tail",
         "properties": [
             side("safe", "safe: accuracy 0.9 or more, and the best of 64 gains at least 0.5 gold", "safe",

@@ -144,7 +144,7 @@ def case_3c() -> dict[str, Any]:
         "part": "3c",
         "title": "a safe table and an unsafe one",
         "points": 3.0,
-        "asks_for": "tables",
+        "asks_for": "table_examples",
         "judge": "budget",
         "properties": [
             side("safe", "safe: the mean quality rises by at least 0.2", "safe"),

@@ -124,7 +124,7 @@ def case_4c() -> dict[str, Any]:
         "part": "4c",
         "title": "a safe example and an unsafe one",
         "points": 3.0,
-        "asks_for": "examples",
+        "asks_for": "feature_examples",
         "judge": "displacement",
         "properties": [
             side("safe", "safe: the chosen response rises by at least 0.1 nats", "safe"),

@@ -133,7 +133,7 @@ def case_7c() -> dict[str, Any]:
         "part": "7c",
         "title": "one temperature for two slices",
         "points": 3.0,
-        "asks_for": "examples",
+        "asks_for": "slice_examples",
         "judge": "confidence",
         "properties": [
             side("safe", "safe: too sure by 0.1 or more, and one temperature repairs both slices", "safe",
@@ -168,7 +168,7 @@ def case_7d() -> dict[str, Any]:
         "part": "7d",
         "title": "which reward model is too sure?",
         "points": 2.0,
-        "asks_for": "overconfidence",
+        "asks_for": "slice_overconfidence",
         "judge": "confidence_metric",
         "each": "model",
         "properties": [{"key": "separates", "name": "overconfident models score above healthy ones", "points": 2.0}],

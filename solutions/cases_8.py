@@ -124,7 +124,7 @@ def case_8c() -> dict[str, Any]:
         "part": "8c",
         "title": "who is asked about",
         "points": 3.0,
-        "asks_for": "examples",
+        "asks_for": "survey_examples",
         "judge": "pooled",
         "properties": [
             side("safe", "safe: the groups disagree, and both fits follow every majority", "safe",
@@ -158,7 +158,7 @@ def case_8d() -> dict[str, Any]:
         "part": "8d",
         "title": "which interval is too narrow?",
         "points": 2.0,
-        "asks_for": "overconfidence",
+        "asks_for": "interval_overconfidence",
         "judge": "coverage",
         "each": "survey",
         "properties": [{"key": "separates", "name": "regressed surveys score above healthy ones", "points": 2.0}],

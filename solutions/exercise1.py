@@ -361,7 +361,7 @@ MISCONCEPTIONS_1B = (
 # ---- 1c ------------------------------------------------------------------------------------
 
 
-def examples() -> dict:
+def generator_examples() -> dict:
     """A wild generator, whose better draw is good; and a dull one, whose better draw is still bad."""
     safe = {"policy": [0.1, 0.8, 0.1], "generator": [0.55, 0.05, 0.4], "rewards": [0.0, 2.5, 5.0]}
     unsafe = {"policy": [0.1, 0.5, 0.4], "generator": [0.9, 0.05, 0.05], "rewards": [0.0, 1.0, 2.0]}
@@ -370,7 +370,7 @@ def examples() -> dict:
 
 def _with(side: str, **changes) -> Callable:
     def changed() -> dict:
-        answer = examples()
+        answer = generator_examples()
         answer[side] = {**answer[side], **changes}
         return answer
 
@@ -393,7 +393,7 @@ MISCONCEPTIONS_1C = (
     Misconception(
         "unsafe_generator_too_wide",
         "so it did no such harm",
-        (_with("unsafe", **examples()["safe"]),),
+        (_with("unsafe", **generator_examples()["safe"]),),
         ("unsafe_imitation",),
     ),
     Misconception(

@@ -335,7 +335,7 @@ MISCONCEPTIONS_2B = (
 # ---- 2c ------------------------------------------------------------------------------------
 
 
-def examples() -> dict:
+def proxy_examples() -> dict:
     """Two proxies made from gold: the worst response on top, and the bad ones in disorder among themselves."""
     ref, gold = proxy_world()
     unsafe = np.where(gold == gold.min(), gold.max() + 1, gold)
@@ -346,7 +346,7 @@ def examples() -> dict:
 
 def _with(**changes) -> Callable:
     def changed() -> dict:
-        return {**examples(), **{side: change(*proxy_world()) for side, change in changes.items()}}
+        return {**proxy_examples(), **{side: change(*proxy_world()) for side, change in changes.items()}}
 
     return changed
 
@@ -371,7 +371,7 @@ MISCONCEPTIONS_2C = (
     Misconception(
         "accurate_is_harmless",
         "so nobody is harmed",
-        (_with(unsafe=_gold_itself), _with(unsafe=lambda ref, gold: examples()["safe"])),
+        (_with(unsafe=_gold_itself), _with(unsafe=lambda ref, gold: proxy_examples()["safe"])),
         ("unsafe",),
     ),
     Misconception("mistakes_at_the_top", "sit where selection looks", (_with(safe=_worst_on_top),), ("safe",)),

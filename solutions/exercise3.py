@@ -388,7 +388,7 @@ UNIFORM = [0.125] * 8
 RARE = [0.14] * 7 + [0.02]
 
 
-def tables() -> dict:
+def table_examples() -> dict:
     """Reward that is quality; and reward that is quality but for one rare response, which it likes best."""
     unsafe = [2.0, 1.5, 0.5, 0.5, 0.0, -0.5, -1.0, 4.0]
     return {"safe": {"ref": UNIFORM, "rewards": QUALITY}, "unsafe": {"ref": RARE, "rewards": unsafe}}
@@ -396,7 +396,7 @@ def tables() -> dict:
 
 def _with(side: str, **changes) -> Callable:
     def changed() -> dict:
-        answer = tables()
+        answer = table_examples()
         answer[side] = {**answer[side], **changes}
         return answer
 
@@ -404,7 +404,7 @@ def _with(side: str, **changes) -> Callable:
 
 
 MISCONCEPTIONS_3C = (
-    Misconception("safe_falls", "That is the other effect", (_with("safe", **tables()["unsafe"]),), ("safe",)),
+    Misconception("safe_falls", "That is the other effect", (_with("safe", **table_examples()["unsafe"]),), ("safe",)),
     Misconception(
         "safe_hardly_moves",
         "Safe table: quality changes by",

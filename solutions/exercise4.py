@@ -334,7 +334,7 @@ MISCONCEPTIONS_4B = (
 # ---- 4c ------------------------------------------------------------------------------------
 
 
-def examples() -> dict:
+def feature_examples() -> dict:
     """Three responses with two features. Response k's score moves along φ_k·(φ_w − φ_l)."""
     safe = {"features": [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], "chosen": 0, "rejected": 1}
     # chosen and rejected point almost the same way; the third lies where their difference points, but further out
@@ -344,7 +344,7 @@ def examples() -> dict:
 
 def _with(side: str, **changes) -> Callable:
     def changed() -> dict:
-        answer = examples()
+        answer = feature_examples()
         answer[side] = {**answer[side], **changes}
         return answer
 
@@ -377,7 +377,7 @@ MISCONCEPTIONS_4C = (
     Misconception(
         "safe_falls",
         "That is the other effect",
-        (_with("safe", features=examples()["unsafe"]["features"]),),
+        (_with("safe", features=feature_examples()["unsafe"]["features"]),),
         ("safe",),
     ),
 )

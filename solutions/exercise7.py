@@ -479,7 +479,7 @@ MISCONCEPTIONS_7B = (
 # ---- 7c ------------------------------------------------------------------------------------
 
 
-def examples() -> dict:
+def slice_examples() -> dict:
     """Rows (margin, right, wrong) of two reward models, each right in eight pairs of ten."""
     sure, as_it_is = float(np.log(0.95 / 0.05)), float(np.log(0.8 / 0.2))
     safe = {"ordinary": [(sure, 640, 160)], "risky": [(sure, 160, 40)]}
@@ -490,7 +490,7 @@ def examples() -> dict:
 
 def _with(side: str, **slices) -> Callable:
     def changed() -> dict:
-        answer = examples()
+        answer = slice_examples()
         answer[side] = {**answer[side], **slices}
         return answer
 
@@ -501,7 +501,7 @@ MISCONCEPTIONS_7C = (
     Misconception(
         "nothing_to_repair",
         "nothing for a temperature to repair",
-        (_with("safe", **examples()["unsafe"]), _with("safe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)])),
+        (_with("safe", **slice_examples()["unsafe"]), _with("safe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)])),
         ("safe",),
     ),
     Misconception(
@@ -550,7 +550,7 @@ MISCONCEPTIONS_7C = (
 # ---- 7d ------------------------------------------------------------------------------------
 
 
-def overconfidence(chosen: np.ndarray, rejected: np.ndarray, slices: np.ndarray) -> float:
+def slice_overconfidence(chosen: np.ndarray, rejected: np.ndarray, slices: np.ndarray) -> float:
     """Largest of the slices: mean confidence minus accuracy, in standard errors of a calibrated forecaster."""
     return _largest(chosen, rejected, slices, lambda margin: np.ones_like(margin))
 

@@ -460,7 +460,7 @@ MISCONCEPTIONS_8B = (
 # ---- 8c ------------------------------------------------------------------------------------
 
 
-def examples() -> dict:
+def survey_examples() -> dict:
     """Two groups that differ about the last two of three items; and two that pull one item to both ends."""
     safe = {"strengths": [[2, 1, 0], [2, 0, 1]], "share": 0.7, "asked": [[0, 1, 1], [1, 0, 20], [1, 20, 0]]}
     unsafe = {"strengths": [[4, 0, -3], [-4, 3, 0]], "share": 0.6, "asked": [[0, 100, 1], [100, 0, 1], [1, 1, 0]]}
@@ -469,7 +469,7 @@ def examples() -> dict:
 
 def _with(side: str, **changes) -> Callable:
     def changed() -> dict:
-        answer = examples()
+        answer = survey_examples()
         answer[side] = {**answer[side], **changes}
         return answer
 
@@ -495,13 +495,13 @@ MISCONCEPTIONS_8C = (
     Misconception(
         "safe_flips",
         "the fit does not follow the majorities",
-        (_with("safe", **examples()["unsafe"]), _with("safe", **{**examples()["unsafe"], "share": 0.55})),
+        (_with("safe", **survey_examples()["unsafe"]), _with("safe", **{**survey_examples()["unsafe"], "share": 0.55})),
         ("safe",),
     ),
     Misconception(
         "no_flip",
         "in the same order whoever is asked about",
-        (_with("unsafe", **examples()["safe"]), _with("unsafe", asked=[[0, 1, 100], [1, 0, 1], [100, 1, 0]]),
+        (_with("unsafe", **survey_examples()["safe"]), _with("unsafe", asked=[[0, 1, 100], [1, 0, 1], [100, 1, 0]]),
          _with("unsafe", strengths=[[2, 1, 0], [2, 1, 0]])),
         ("unsafe_flips",),
     ),
@@ -513,7 +513,7 @@ MISCONCEPTIONS_8C = (
 # ---- 8d ------------------------------------------------------------------------------------
 
 
-def overconfidence(run: surveys.Run) -> float:
+def interval_overconfidence(run: surveys.Run) -> float:
     """Standard error with annotators as the independent units, over the one that the interval was made with."""
     return math.sqrt(surveys.clustered_variance(run)) * 2 * surveys.Z / (run["high"] - run["low"])
 

@@ -188,7 +188,7 @@ def largest_absolute_gap(chosen, rejected, slices) -> float:
 
 def candidates() -> dict[str, Callable[..., float]]:
     """What the exercise's table compares, turned so that larger should mean overconfident; and the reference answer."""
-    from solutions.exercise7 import overconfidence, sharper_overconfidence
+    from solutions.exercise7 import slice_overconfidence, sharper_overconfidence
 
     return {
         "accuracy (smaller = worse)": accuracy,
@@ -200,7 +200,7 @@ def candidates() -> dict[str, Callable[..., float]]:
         "temperature fitted on all pairs": overall_temperature,
         "largest ECE of a slice": largest_slice_ece,
         "largest margin on the wrong side": surest_mistake,
-        "reference answer": overconfidence,
+        "reference answer": slice_overconfidence,
         "reference answer, weighted by margin": sharper_overconfidence,
     }
 

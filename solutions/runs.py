@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from solutions.printing import say
+
 K, FEATURES = 16, 4
 TRAINING_PAIRS, HELD_OUT_PAIRS, SAMPLES = 8, 150, 200
 BETA, LEARNING_RATE, STEPS = 0.5, 0.5, 60
@@ -187,11 +189,11 @@ def record(found: dict[str, list[float]], seeds: range, path: Path) -> None:
             "sd": round(float(np.std(each)), 2),
             "least": round(min(each), 2),
         }
-        print(f"{name:<61} {row['mean']:.2f} ± {row['sd']:.2f}   least {row['least']:.2f}")
+        say(f"{name:<61} {row['mean']:.2f} ± {row['sd']:.2f}   least {row['least']:.2f}")
         table[name] = {**row, "each": [round(value, 4) for value in each]}
     record = {"first_seed": seeds[0], "draws": len(seeds), "runs_per_class": 20, "auc": table}
     lines = re.sub(r"\s+(?=[\d\]])", " ", json.dumps(record, indent=1, ensure_ascii=False))  # lists on one line
-    path.write_text(lines.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8")
+    path.write_text(lines.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8", newline="\n")
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ class Survey:
 
     @property
     def run(self) -> Run:
-        """As ``overconfidence`` gets it."""
+        """As ``interval_overconfidence`` gets it."""
         return survey(self.stored)
 
     @property
@@ -160,7 +160,7 @@ def design_effect(run: Run) -> float:
 
 def candidates() -> dict[str, Callable[[Run], float]]:
     """What the exercise's table compares, turned so that larger should mean too narrow; and the reference answer."""
-    from solutions.exercise8 import overconfidence
+    from solutions.exercise8 import interval_overconfidence
 
     return {
         "number of comparisons (fewer = worse)": few_answers,
@@ -170,7 +170,7 @@ def candidates() -> dict[str, Callable[[Run], float]]:
         "share of annotators who disagree with the majority": dissenters,
         "standard deviation of the annotators' win rates": spread_of_rates,
         "design effect by annotators, the interval ignored": design_effect,
-        "reference answer": overconfidence,
+        "reference answer": interval_overconfidence,
     }
 
 

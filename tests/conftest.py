@@ -31,7 +31,9 @@ def perturbed(world: World, seed: int) -> TinyGPT:
     generator = seeded(seed + 1)
     with torch.no_grad():
         for parameter in policy.parameters():
-            parameter += 0.15 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter += 0.15 * torch.randn(
+                parameter.shape, generator=generator, dtype=torch.float64
+            )
     return policy
 
 

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import seeded
-from helpers.bradley_terry import DivergesError, Fit, NotUniqueError, check_existence, fit, log_likelihood
+from helpers.bradley_terry import (
+    DivergesError,
+    Fit,
+    NotUniqueError,
+    check_existence,
+    fit,
+    log_likelihood,
+)
 
 CYCLE = torch.tensor([[0, 9, 1], [1, 0, 9], [9, 1, 0]])
 
@@ -27,7 +34,12 @@ def simulated(n: int, seed: int, games: int = 20) -> torch.Tensor:
 
 
 def as_list(wins: torch.Tensor) -> list[tuple[int, int]]:
-    return [(i, j) for i, row in enumerate(wins.tolist()) for j, count in enumerate(row) for _ in range(int(count))]
+    return [
+        (i, j)
+        for i, row in enumerate(wins.tolist())
+        for j, count in enumerate(row)
+        for _ in range(int(count))
+    ]
 
 
 # ---- against an independent library and against calculus -------------------------------------
@@ -43,7 +55,9 @@ def test_strengths_are_those_of_choix(n, seed):
 @pytest.mark.parametrize("prior_sd", [0.3, 1.0, 10.0])
 def test_strengths_under_a_prior_are_those_of_choix_even_where_likelihood_has_no_maximum(prior_sd):
     wins = torch.tensor([[0, 3, 0, 0], [1, 0, 0, 0], [0, 0, 0, 2], [0, 0, 0, 0]])
-    theirs = choix.opt_pairwise(4, as_list(wins), alpha=0.5 / prior_sd**2, method="Newton-CG", tol=1e-12)
+    theirs = choix.opt_pairwise(
+        4, as_list(wins), alpha=0.5 / prior_sd**2, method="Newton-CG", tol=1e-12
+    )
     np.testing.assert_allclose(fit(wins, prior_sd).strengths, theirs, atol=1e-6)
 
 
@@ -51,9 +65,13 @@ def test_two_items_have_the_log_odds_and_its_textbook_standard_error():
     found = fit(torch.tensor([[0, 30], [10, 0]]))
     assert (found.strengths[0] - found.strengths[1]).item() == pytest.approx(math.log(3), abs=1e-12)
     assert found.standard_error(0, 1).item() == pytest.approx(math.sqrt(1 / 30 + 1 / 10), abs=1e-12)
-    assert found.log_likelihood.item() == pytest.approx(30 * math.log(0.75) + 10 * math.log(0.25), abs=1e-12)
+    assert found.log_likelihood.item() == pytest.approx(
+        30 * math.log(0.75) + 10 * math.log(0.25), abs=1e-12
+    )
     low, high = found.interval(0, 1)
-    assert ((high - low) / 2).item() == pytest.approx(1.959964 * math.sqrt(1 / 30 + 1 / 10), abs=1e-6)
+    assert ((high - low) / 2).item() == pytest.approx(
+        1.959964 * math.sqrt(1 / 30 + 1 / 10), abs=1e-6
+    )
 
 
 @given(st.integers(2, 6), st.integers(0, 10_000))
@@ -72,7 +90,9 @@ def test_the_covariance_is_the_inverse_of_the_negative_hessian():
     hessian = torch.autograd.functional.hessian(
         lambda s: log_likelihood(wins, torch.cat([s, -s.sum(0, keepdim=True)])), free
     )
-    torch.testing.assert_close(found.covariance[:3, :3], -torch.linalg.inv(hessian), rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(
+        found.covariance[:3, :3], -torch.linalg.inv(hessian), rtol=1e-8, atol=1e-10
+    )
 
 
 def test_no_other_strengths_have_a_higher_likelihood():
@@ -96,12 +116,19 @@ def test_fractions_of_a_win_and_lopsided_tables_are_fitted():
     half = fit(torch.tensor([[0.0, 2.5], [0.5, 0.0]]))
     assert (half.strengths[0] - half.strengths[1]).item() == pytest.approx(math.log(5))
     lopsided = fit(torch.tensor([[0, 1e6, 0], [1, 0, 1e6], [0, 1, 0]], dtype=torch.float64))
-    assert (lopsided.strengths[0] - lopsided.strengths[2]).item() == pytest.approx(2 * math.log(1e6), abs=1e-6)
+    assert (lopsided.strengths[0] - lopsided.strengths[2]).item() == pytest.approx(
+        2 * math.log(1e6), abs=1e-6
+    )
 
 
 def test_steps_that_overshoot_are_halved():
     wins = torch.tensor(
-        [[0, 2.6e-2, 0, 0, 0], [4.4e4, 0, 2.2e-2, 0, 5.5e4], [8.3e-2, 3.7, 0, 3.3e3, 0.2], [0.5, 0, 2.1e-2, 0, 0.12]]
+        [
+            [0, 2.6e-2, 0, 0, 0],
+            [4.4e4, 0, 2.2e-2, 0, 5.5e4],
+            [8.3e-2, 3.7, 0, 3.3e3, 0.2],
+            [0.5, 0, 2.1e-2, 0, 0.12],
+        ]
         + [[0, 0, 2.2e2, 0, 0]],
         dtype=torch.float64,
     )
@@ -172,7 +199,9 @@ def test_intervals_cover_at_their_stated_rate(level):
     replications, games = 2000, 40
     s = torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64)
     count = torch.full((replications, 3, 3), float(games), dtype=torch.float64).triu(1)
-    upper = torch.binomial(count, torch.sigmoid(s[:, None] - s).expand(replications, 3, 3), generator=seeded(11))
+    upper = torch.binomial(
+        count, torch.sigmoid(s[:, None] - s).expand(replications, 3, 3), generator=seeded(11)
+    )
     low, high = fit(upper + (count - upper).mT).interval(0, 2, level)
     covered = ((low <= 2) & (2 <= high)).double().mean().item()
     assert abs(covered - level) < 4 * math.sqrt(level * (1 - level) / replications) + 0.01
@@ -188,17 +217,64 @@ def test_intervals_cover_at_their_stated_rate(level):
         (lambda: fit(torch.zeros(2, 3)), r"wins \(2, 3\)"),
         (lambda: fit(torch.zeros(1, 1)), "n ≥ 2 items"),
         (lambda: fit(torch.zeros(0, 2, 2)), "expected"),
-        (lambda: fit(torch.tensor([[0, -1], [1, 0]])), r"wins\[0, 1\] is -1: expected finite counts ≥ 0"),
+        (
+            lambda: fit(torch.tensor([[0, -1], [1, 0]])),
+            r"wins\[0, 1\] is -1: expected finite counts ≥ 0",
+        ),
         (lambda: fit(torch.tensor([[0, math.nan], [1, 0]])), r"wins\[0, 1\] is nan"),
         (lambda: fit(torch.tensor([[1, 1], [1, 0]])), "diagonal"),
+        (lambda: fit([[0, 1], [1, 0]]), "wins is a list: expected a tensor"),
+        (lambda: check_existence(np.ones((2, 2))), "wins is a ndarray: expected a tensor"),
+        (lambda: fit(torch.ones(2, 2) * 1j), "wins of torch.complex64: expected real numbers"),
+        (lambda: log_likelihood(torch.ones(2, 2), torch.zeros(2)), "diagonal"),
+        (
+            lambda: log_likelihood(CYCLE, torch.zeros(3).byte()),
+            "strengths of torch.uint8: expected floating",
+        ),
+        (lambda: log_likelihood(CYCLE, [0.0, 0.0, 0.0]), "strengths is a list: expected a tensor"),
+        (
+            lambda: log_likelihood(CYCLE, torch.zeros(2)),
+            r"strengths \(2,\), wins \(3, 3\): expected",
+        ),
+        (
+            lambda: log_likelihood(CYCLE, torch.tensor([math.inf, 0, 0])),
+            "strengths hold NaN or infinity",
+        ),
         (lambda: fit(CYCLE, prior_sd=0), "prior_sd = 0: expected a finite number above 0"),
         (lambda: fit(CYCLE, prior_sd=math.nan), "prior_sd = nan"),
-        (lambda: fit(CYCLE).interval(0, 1, level=95), "level = 95: expected a probability between 0 and 1"),
+        (
+            lambda: fit(CYCLE).interval(0, 1, level=95),
+            "level = 95: expected a probability between 0 and 1",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_a_reason(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int8, torch.float16], ids=str)
+def test_tables_of_wins_may_have_any_type(dtype):
+    wins = torch.tensor([[0, 1, 0], [1, 0, 1], [1, 1, 0]])
+    found, wanted = fit(wins.to(dtype)), fit(wins.double())
+    assert torch.equal(found.strengths, wanted.strengths)
+    assert torch.equal(found.covariance, wanted.covariance)
+    assert log_likelihood(wins.to(dtype), found.strengths) == found.log_likelihood
+
+
+def test_wins_that_add_up_to_more_than_their_type_holds_do_not_wrap_around():
+    wins = torch.tensor([[0, 200], [100, 0]], dtype=torch.uint8)
+    strengths = fit(wins).strengths
+    assert (strengths[0] - strengths[1]).item() == pytest.approx(math.log(2))
+
+
+def test_items_that_never_met_count_nothing_however_far_apart():
+    wins = torch.tensor([[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+    strengths = torch.tensor([60000.0, -60000.0, 60000.0], dtype=torch.float16, requires_grad=True)
+    value = log_likelihood(wins, strengths)
+    value.backward()
+    assert value.item() == pytest.approx(2 * math.log(0.5), rel=1e-3)
+    assert torch.isfinite(strengths.grad).all()
 
 
 def test_too_few_steps_are_an_error_not_an_answer():

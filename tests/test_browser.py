@@ -34,7 +34,10 @@ def lab(tmp_path_factory):
         f"--ServerApp.root_dir={folder}",
     ]
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
+        [sys.executable, "-m", "jupyterlab", *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
     )
     address = f"http://127.0.0.1:{port}/lab"
     try:
@@ -55,9 +58,14 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """Headless Chromium, driven by selenium."""
-    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    chromium, driver = (
+        shutil.which("chromium") or shutil.which("google-chrome"),
+        shutil.which("chromedriver"),
+    )
     if not chromium or not driver:
-        pytest.fail("no chromium or chromedriver: install both (Debian: apt-get install chromium chromium-driver)")
+        pytest.fail(
+            "no chromium or chromedriver: install both (Debian: apt-get install chromium chromium-driver)"
+        )
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -114,7 +122,12 @@ def test_the_lesson_opens_with_figures_and_mathematics(lab, browser):
             ".map(i => i.src.slice(-80))"
         ))  # fmt: skip
         formulas = max(
-            formulas, len(browser.execute_script("return [...document.querySelectorAll('mjx-container')].map(e => 1)"))
+            formulas,
+            len(
+                browser.execute_script(
+                    "return [...document.querySelectorAll('mjx-container')].map(e => 1)"
+                )
+            ),
         )
         errors.update(browser.execute_script(
             "return [...document.querySelectorAll('mjx-merror, .jp-OutputArea [data-mime-type*=error], "
@@ -137,7 +150,9 @@ def test_an_exercise_is_checked_in_the_browser(lab, browser):
 
     browser.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-MarkdownOutput h1").click()
     for _ in range(6):  # title, imports, exercise 1, part 1a, its stub, its check
-        ActionChains(browser).key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(Keys.SHIFT).perform()
+        ActionChains(browser).key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(
+            Keys.SHIFT
+        ).perform()
         time.sleep(0.5)
     wait_for(
         browser,

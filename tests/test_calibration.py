@@ -11,7 +11,14 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 from torchmetrics.classification import BinaryCalibrationError
 
 from conftest import seeded
-from helpers.calibration import brier, calibration_error, fit_temperature, log_loss, orient, reliability
+from helpers.calibration import (
+    brier,
+    calibration_error,
+    fit_temperature,
+    log_loss,
+    orient,
+    reliability,
+)
 
 
 @st.composite
@@ -47,7 +54,9 @@ def test_calibration_error_is_torchmetrics(found, bins):
 @given(forecasts())
 def test_brier_and_log_loss_are_scikit_learns(found):
     p, labels = found
-    assert brier(p, labels) == pytest.approx(brier_score_loss(labels.numpy(), p.numpy(), pos_label=1), abs=1e-12)
+    assert brier(p, labels) == pytest.approx(
+        brier_score_loss(labels.numpy(), p.numpy(), pos_label=1), abs=1e-12
+    )
     expected = sklearn_log_loss(labels.numpy(), p.numpy(), labels=[0, 1])
     assert log_loss(p.logit(), labels) == pytest.approx(expected, rel=1e-6)
 
@@ -68,7 +77,9 @@ def test_the_true_probabilities_have_the_brier_floor_and_no_one_beats_it_in_expe
 @pytest.mark.parametrize("scale", [0.25, 1.0, 4.0])
 def test_temperature_recovers_the_scale_and_leaves_the_order_alone(scale):
     true = 1.5 * torch.randn(50_000, generator=seeded(2), dtype=torch.float64)
-    labels = (torch.rand(50_000, generator=seeded(3), dtype=torch.float64) < true.sigmoid()).double()
+    labels = (
+        torch.rand(50_000, generator=seeded(3), dtype=torch.float64) < true.sigmoid()
+    ).double()
     found = fit_temperature(scale * true, labels)
     assert found == pytest.approx(scale, rel=0.05)
     near = [log_loss(scale * true / (found * factor), labels) for factor in (0.99, 1.0, 1.01)]
@@ -80,6 +91,21 @@ def test_orientation_makes_half_the_labels_one_and_keeps_every_margin():
     margins, labels = orient(chosen, rejected, seeded(4))
     assert abs(labels.mean() - 0.5) < 0.02
     torch.testing.assert_close(torch.where(labels > 0, margins, -margins), chosen)
+
+
+TYPES = [torch.bool, torch.uint8, torch.int8, torch.int64, torch.float16, torch.float32]
+
+
+@pytest.mark.parametrize("dtype", TYPES, ids=str)
+def test_labels_may_have_any_type(dtype):
+    margins = torch.randn(50, generator=seeded(5), dtype=torch.float64)
+    labels = (torch.rand(50, generator=seeded(6), dtype=torch.float64) < margins.sigmoid()).double()
+    p, typed = margins.sigmoid(), labels.to(dtype)
+    for measure in (brier, calibration_error):
+        assert measure(p, typed) == measure(p, labels)
+    for measure in (log_loss, fit_temperature):
+        assert measure(margins, typed) == measure(margins, labels)
+    assert torch.equal(reliability(p, typed).frequency, reliability(p, labels).frequency)
 
 
 HALF = torch.tensor([0.5, 0.5])
@@ -95,8 +121,35 @@ HALF = torch.tensor([0.5, 0.5])
         (lambda: brier(HALF, torch.tensor([0.5, 1.0])), "labels other than 0 and 1"),
         (lambda: reliability(HALF, torch.tensor([0, 1]), bins=0), "bins = 0"),
         (lambda: log_loss(torch.tensor([1.0, float("inf")]), torch.tensor([0, 1])), "infinity"),
-        (lambda: fit_temperature(torch.tensor([1.0, -2.0]), torch.tensor([1, 0])), "every margin has the right sign"),
-        (lambda: fit_temperature(torch.tensor([1.0, -2.0]), torch.tensor([0, 1])), "no better than chance"),
+        (
+            lambda: log_loss(torch.tensor([1, 2]), torch.tensor([0, 1])),
+            "margins of torch.int64: expected floating",
+        ),
+        (
+            lambda: fit_temperature(torch.tensor([1, 2], dtype=torch.uint8), torch.tensor([0, 1])),
+            "torch.uint8",
+        ),
+        (lambda: brier([0.5, 0.5], torch.tensor([0, 1])), "forecasts is a list: expected a tensor"),
+        (lambda: brier(HALF, np.array([0, 1])), "labels is a ndarray: expected a tensor"),
+        (lambda: reliability(HALF, [0, 1]), "labels is a list"),
+        (lambda: log_loss([1.0, 2.0], torch.tensor([0, 1])), "margins is a list"),
+        (lambda: orient([1.0], [0.0], seeded(0)), "chosen is a list"),
+        (
+            lambda: orient(torch.tensor([3]), torch.tensor([7]), seeded(0)),
+            "chosen of torch.int64: expected floating",
+        ),
+        (lambda: orient(HALF, torch.tensor([0.5]), seeded(0)), "one length B ≥ 1"),
+        (lambda: orient(HALF, HALF / 0, seeded(0)), r"margins\[0\] is -inf: expected finite"),
+        (lambda: orient(HALF / 0, HALF / 0, seeded(0)), r"margins\[0\] is nan: expected finite"),
+        (lambda: orient(1e5 * HALF.half(), -1e5 * HALF.half(), seeded(0)), r"margins\[0\] is inf"),
+        (
+            lambda: fit_temperature(torch.tensor([1.0, -2.0]), torch.tensor([1, 0])),
+            "every margin has the right sign",
+        ),
+        (
+            lambda: fit_temperature(torch.tensor([1.0, -2.0]), torch.tensor([0, 1])),
+            "no better than chance",
+        ),
     ],
 )
 def test_what_is_no_forecast_is_refused(call, message):

@@ -9,7 +9,17 @@ import pytest
 import torch
 
 from conftest import seeded
-from helpers.chat import CHAT, DOCUMENT, LIBRARY, MIX, PAD, USER, WRAPPERS, demonstrations, documents
+from helpers.chat import (
+    CHAT,
+    DOCUMENT,
+    LIBRARY,
+    MIX,
+    PAD,
+    USER,
+    WRAPPERS,
+    demonstrations,
+    documents,
+)
 from helpers.gpt import RewardModel, new_gpt, sample, sequence_logps, token_logps
 from helpers.training import Config, train_reward_model, train_sft
 from helpers.world import EXACT, Annotator, PairBatch, ResponseSampler, draw_pairs
@@ -97,9 +107,14 @@ def test_the_gold_reward_follows_every_line_of_the_policy_text(prompt, reply, re
 def test_the_two_ways_to_the_reward_agree(demonstrated):
     for prompts, rows in (random_replies(3000, seeded(1)), [part[:1500] for part in demonstrated]):
         found = CHAT.rewards(prompts, rows)
-        expected = [CHAT.reward(CHAT.prompts[i].text, CHAT.text(row)) for i, row in zip(prompts.tolist(), rows)]
+        expected = [
+            CHAT.reward(CHAT.prompts[i].text, CHAT.text(row))
+            for i, row in zip(prompts.tolist(), rows)
+        ]
         assert found.dtype == torch.float64 and found.shape == (len(rows),)
-        torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12)
+        torch.testing.assert_close(
+            found, torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12
+        )
 
 
 def test_the_right_answer_in_good_manners_is_best_among_what_was_tried(demonstrated):
@@ -110,14 +125,18 @@ def test_the_right_answer_in_good_manners_is_best_among_what_was_tried(demonstra
 
 def test_correct_is_the_reward_of_sums_and_facts(demonstrated):
     for prompts, rows in (random_replies(3000, seeded(3)), demonstrated):
-        checked = torch.tensor([CHAT.prompts[i].text.startswith(("add", "what")) for i in prompts.tolist()])
+        checked = torch.tensor(
+            [CHAT.prompts[i].text.startswith(("add", "what")) for i in prompts.tolist()]
+        )
         correct = CHAT.correct(prompts, rows)
         assert correct.dtype == torch.bool and correct.any() and not correct[~checked].any()
         for i, row, found in zip(prompts.tolist()[:1000], rows, correct):
             prompt = CHAT.prompts[i]
             if checked.any() and prompt.slice in ("fact", "addition", "held-out addition"):
                 family = CHAT.values if prompt.slice == "fact" else CHAT.digits
-                assert found == ([w for w in CHAT.text(row).split() if w in family] == list(prompt.steps))
+                assert found == (
+                    [w for w in CHAT.text(row).split() if w in family] == list(prompt.steps)
+                )
 
 
 # ---- prompts --------------------------------------------------------------------------------
@@ -127,7 +146,11 @@ def test_sums_are_right_and_have_no_carry():
     sums = [p for p in CHAT.prompts if "addition" in p.slice]
     for prompt in sums:
         _, tens, ones, plus, other = prompt.text.split()
-        assert plus == "+" and int(tens + ones) + int(other) == int("".join(prompt.steps)) and len(prompt.steps) == 2
+        assert (
+            plus == "+"
+            and int(tens + ones) + int(other) == int("".join(prompt.steps))
+            and len(prompt.steps) == 2
+        )
         assert prompt.steps[0] == tens
     assert len(sums) == len({p.text for p in sums}) == 550
     assert len(CHAT.in_slice("held-out addition")) == 84
@@ -190,7 +213,10 @@ def test_a_wrapper_is_one_word_in_front_of_a_request(wrapper):
 def test_wrappers_are_apart_and_stand_in_no_request_or_document():
     assert not set(WRAPPERS["known"]) & set(WRAPPERS["held-out"])
     words = torch.tensor([CHAT.words.index(word) for part in WRAPPERS.values() for word in part])
-    assert not torch.isin(CHAT.prompt_tokens, words).any() and not torch.isin(CHAT.document_tokens, words).any()
+    assert (
+        not torch.isin(CHAT.prompt_tokens, words).any()
+        and not torch.isin(CHAT.document_tokens, words).any()
+    )
 
 
 def test_sums_and_unknown_words_are_no_wrapped_requests():
@@ -217,7 +243,9 @@ def test_documents_are_right_and_never_about_held_out_sums():
         before[start] += 1
     assert set(before) == {0, 1} and is_plausible(before[1] / 3000, 0.5, 3000)
     slices = collections.Counter(CHAT.prompts[i].slice for i in prompts)
-    assert "held-out addition" not in slices and is_plausible(slices["addition"] / 3000, LIBRARY["addition"], 3000)
+    assert "held-out addition" not in slices and is_plausible(
+        slices["addition"] / 3000, LIBRARY["addition"], 3000
+    )
 
 
 def test_demonstrators_have_the_stated_rates(demonstrated):
@@ -225,10 +253,22 @@ def test_demonstrators_have_the_stated_rates(demonstrated):
     slices = [CHAT.prompts[i].slice for i in prompts.tolist()]
     texts = [CHAT.text(row).split() for row in rows]
     assert "held-out addition" not in slices
-    for slice_, rate in (("unsafe", 0.5), ("look-alike", 0.15), ("benign", 0.04), ("fact", 0.02), ("addition", 0.02)):
-        refused = [set(CHAT.refusal) <= set(words) for words, s in zip(texts, slices) if s == slice_]
+    for slice_, rate in (
+        ("unsafe", 0.5),
+        ("look-alike", 0.15),
+        ("benign", 0.04),
+        ("fact", 0.02),
+        ("addition", 0.02),
+    ):
+        refused = [
+            set(CHAT.refusal) <= set(words) for words, s in zip(texts, slices) if s == slice_
+        ]
         assert is_plausible(sum(refused) / len(refused), rate, len(refused)), slice_
-    sums = [CHAT.correct(prompts[i : i + 1], rows[i : i + 1]).item() for i, s in enumerate(slices) if s == "addition"]
+    sums = [
+        CHAT.correct(prompts[i : i + 1], rows[i : i + 1]).item()
+        for i, s in enumerate(slices)
+        if s == "addition"
+    ]
     assert is_plausible(sum(sums) / len(sums), 0.98 * (0.8 + 0.2 / 100), len(sums))
     assert is_plausible(sum("thanks" in w for w in texts) / 4000, 1 - 0.7 * (1 - 0.08 / 3), 4000)
     polite = 0.08 * 2 / 3
@@ -265,7 +305,10 @@ def respond(policy):
 
 def test_comparisons_have_two_different_replies_and_the_annotators_probability():
     pairs = draw_pairs(CHAT, respond(new_gpt(CHAT, 0)), Annotator(), 300, seeded(8))
-    assert pairs.chosen.shape == pairs.rejected.shape == (300, CHAT.max_length) and len(pairs[torch.arange(5)]) == 5
+    assert (
+        pairs.chosen.shape == pairs.rejected.shape == (300, CHAT.max_length)
+        and len(pairs[torch.arange(5)]) == 5
+    )
     assert (pairs.chosen != pairs.rejected).any(1).all()
     gap = CHAT.rewards(pairs.prompts, pairs.chosen) - CHAT.rewards(pairs.prompts, pairs.rejected)
     assert (gap > -1e-9).all()
@@ -280,19 +323,36 @@ def test_the_length_bias_counts_words():
 
     pairs = draw_pairs(CHAT, sampler, Annotator(length_bias=2.0), 4, seeded(9))
     assert all(CHAT.text(row) == "sure well so" for row in pairs.chosen)
-    torch.testing.assert_close(pairs.label, torch.sigmoid(torch.full((4,), 3.8, dtype=torch.float64)))
+    torch.testing.assert_close(
+        pairs.label, torch.sigmoid(torch.full((4,), 3.8, dtype=torch.float64))
+    )
 
 
 def test_a_policy_that_says_one_thing_cannot_be_compared():
     with pytest.raises(ValueError, match="one response only"):
-        draw_pairs(CHAT, lambda x, g: CHAT.encode("sure").repeat(len(x), 1), Annotator(), 3, seeded(10))
+        draw_pairs(
+            CHAT, lambda x, g: CHAT.encode("sure").repeat(len(x), 1), Annotator(), 3, seeded(10)
+        )
 
 
 def test_rows_of_tokens_and_indices_train_alike():
     """In the exact world both can be written down, and give the same weights."""
-    indices = draw_pairs(EXACT, ResponseSampler(torch.full((48, 11111), -math.log(11111))), Annotator(), 40, seeded(11))
-    rows = PairBatch(indices.prompts, EXACT.responses[indices.chosen], EXACT.responses[indices.rejected], indices.label)
-    assert torch.equal(EXACT.rewards(rows.prompts, rows.chosen), EXACT.rewards(indices.prompts, indices.chosen))
+    indices = draw_pairs(
+        EXACT,
+        ResponseSampler(torch.full((48, 11111), -math.log(11111))),
+        Annotator(),
+        40,
+        seeded(11),
+    )
+    rows = PairBatch(
+        indices.prompts,
+        EXACT.responses[indices.chosen],
+        EXACT.responses[indices.rejected],
+        indices.label,
+    )
+    assert torch.equal(
+        EXACT.rewards(rows.prompts, rows.chosen), EXACT.rewards(indices.prompts, indices.chosen)
+    )
     scores = []
     for pairs in (indices, rows):
         model = RewardModel(new_gpt(EXACT, 0))
@@ -302,7 +362,9 @@ def test_rows_of_tokens_and_indices_train_alike():
     assert torch.equal(*scores)
     prompts, replies = indices.prompts, EXACT.responses[indices.chosen]
     losses = [
-        train_sft(new_gpt(EXACT, 0), EXACT, (asked, replies), Config(3, 8, 1e-3), 0)["loss"].tolist()
+        train_sft(new_gpt(EXACT, 0), EXACT, (asked, replies), Config(3, 8, 1e-3), 0)[
+            "loss"
+        ].tolist()
         for asked in (prompts, EXACT.prompt_tokens[prompts])
     ]
     assert losses[0] == losses[1]
@@ -325,7 +387,9 @@ def test_sft_learns_replies_and_the_reward_model_learns_to_rank():
     chosen, rejected = (CHAT.encode(text).expand(64, -1) for text in ("sorry cannot", "mix cut"))
     x = CHAT.in_slice("unsafe")[torch.arange(64) % len(CHAT.in_slice("unsafe"))]
     model = RewardModel(policy)
-    train_reward_model(model, CHAT, PairBatch(x, chosen, rejected, torch.ones(64)).draw, Config(30, 16, 2e-3), 0)
+    train_reward_model(
+        model, CHAT, PairBatch(x, chosen, rejected, torch.ones(64)).draw, Config(30, 16, 2e-3), 0
+    )
     with torch.no_grad():
         better, worse = (model(CHAT.prompt_tokens[x], y, CHAT.mask(y)) for y in (chosen, rejected))
     assert (better > worse).double().mean() > 0.95
@@ -368,7 +432,9 @@ def test_bad_input_is_refused():
         CHAT.reward("how 5 make cake", "")
     with pytest.raises(ValueError, match="unknown word 'cake'"):
         CHAT.reward("how 1 make cake", "cake")
-    with pytest.raises(ValueError, match="no prompts in slice 'poems' of world 'chat'.*held-out addition"):
+    with pytest.raises(
+        ValueError, match="no prompts in slice 'poems' of world 'chat'.*held-out addition"
+    ):
         CHAT.in_slice("poems")
     for name in ("responses", "gold"):
         with pytest.raises(ValueError, match="too many to list, so sample"):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from helpers import claims
-from helpers.claims import ClaimError, check, ledger
+from helpers.claims import ClaimError, ledger
+
+
+def check(section, *claim, **bound):
+    """A claim of a section that names itself for it alone; exact unless said otherwise."""
+    claims.section(section)(*claim, **{"exact": True} | bound)
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +87,9 @@ def test_while_other_seeds_are_tried_a_miss_is_recorded_and_marked(value, monkey
      ({"below": 1, "above": 0, "within": (0, 1)}, 3)],
 )  # fmt: skip
 def test_a_claim_has_exactly_one_bound(bounds, count):
-    with pytest.raises(ValueError, match=f"{count} bounds: expected exactly one of below=, above= and within="):
+    with pytest.raises(
+        ValueError, match=f"{count} bounds: expected exactly one of below=, above= and within="
+    ):
         check("5.1", "vague", 0.5, **bounds)
     assert ledger().claims == []
 
@@ -94,16 +101,24 @@ def test_a_bound_of_zero_is_a_bound():
         check("5.1", "not negative", 1.0, below=0)
 
 
-def test_exact_numbers_are_printed_behind_an_equals_sign_and_approximate_ones_behind_a_wavy_one(capsys):
+def test_exact_numbers_are_printed_behind_an_equals_sign_and_approximate_ones_behind_a_wavy_one(
+    capsys,
+):
     check("5.1", "exact", 1 / 3, below=1)
-    check("5.3", "trained", 0.0123456, below=0.03, approx=True)
+    check("5.3", "trained", 0.0123456, below=0.03, exact=False)
     assert capsys.readouterr().out == (
         "✓ §5.1 exact: = 0.333  (claimed < 1)\n✓ §5.3 trained: ≈ 0.0123  (claimed < 0.03)\n"
     )
 
 
 def test_the_ledger_is_in_the_order_of_sections_then_of_checking():
-    for section, statement in (("5.10", "d"), ("5.2", "b"), ("10.1", "e"), ("5.2", "a"), ("5", "c")):
+    for section, statement in (
+        ("5.10", "d"),
+        ("5.2", "b"),
+        ("10.1", "e"),
+        ("5.2", "a"),
+        ("5", "c"),
+    ):
         check(section, statement, 0.0, below=1)
     assert [(c.section, c.statement) for c in ledger().claims] == [
         ("5", "c"), ("5.2", "b"), ("5.2", "a"), ("5.10", "d"), ("10.1", "e")
@@ -118,9 +133,11 @@ def test_a_claim_checked_again_replaces_the_first():
 
 def test_the_ledger_reads_as_text_and_as_a_table():
     check("5.1", "gap", 0.5, below=1, published="0.6 (Author 2024)")
-    assert repr(ledger()) == "✓ §5.1  gap: = 0.5  (claimed < 1)"
+    assert repr(ledger()) == "✓ §5.1 gap: = 0.5  (claimed < 1)"
     table = ledger()._repr_html_()
-    assert "<td>5.1</td><td>gap</td><td>✓ = 0.5</td><td>&lt; 1</td><td>0.6 (Author 2024)</td>" in table
+    assert (
+        "<td>5.1</td><td>gap</td><td>✓ = 0.5</td><td>&lt; 1</td><td>0.6 (Author 2024)</td>" in table
+    )
     assert table.count("<tr>") == table.count("</tr>") == 2
 
 
@@ -128,7 +145,11 @@ def test_whatever_a_claim_says_is_text_in_the_table():
     check("5.1", "<script>alert('x')</script> & KL(π‖π*) < 1", 0.5, below=1, published="<b>0.6</b>")
     table = ledger()._repr_html_()
     assert "<script>" not in table and "<b>" not in table
-    assert "&lt;script&gt;" in table and "&amp; KL(π‖π*) &lt; 1" in table and "&lt;b&gt;0.6&lt;/b&gt;" in table
+    assert (
+        "&lt;script&gt;" in table
+        and "&amp; KL(π‖π*) &lt; 1" in table
+        and "&lt;b&gt;0.6&lt;/b&gt;" in table
+    )
 
 
 def test_tensors_and_numpy_numbers_are_numbers():
@@ -150,3 +171,13 @@ def test_a_recorded_miss_is_marked_in_both_tables(monkeypatch):
 def test_a_section_is_a_number(section):
     with pytest.raises(ValueError, match="expected a number such as '5' or '5.3'"):
         check(section, "nowhere", 0.5, below=1.0)
+
+
+def test_an_identity_is_named_one_and_must_hold_too(capsys):
+    claim = claims.section("5.1")
+    claim.identity("both sides", 1e-12, below=1e-9)
+    assert capsys.readouterr().out == "✓ §5.1 identity: both sides: ≈ 1e-12  (claimed < 1e-09)\n"
+    assert [c.identity for c in ledger().claims] == [True]
+    assert "<td>identity: both sides</td>" in ledger()._repr_html_()
+    with pytest.raises(ClaimError):
+        claim.identity("sides that differ", 0.1, below=1e-9)

@@ -27,7 +27,9 @@ def test_facts_of_a_section_show_statement_source_and_trust():
 
 
 def test_a_section_without_facts_is_refused_with_those_that_have_some():
-    with pytest.raises(ValueError, match="no published number for section '9.9': expected one of .*5.1, 5.2"):
+    with pytest.raises(
+        ValueError, match="no published number for section '9.9': expected one of .*5.1, 5.2"
+    ):
         at_scale("9.9")
 
 

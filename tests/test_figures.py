@@ -1,5 +1,6 @@
 """Figures: shown once, with words; colours that readers with a colour blindness tell apart."""
 
+import io
 import itertools
 
 import matplotlib
@@ -12,6 +13,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
+from PIL import Image
 
 from helpers import figures
 from helpers.figures import COLOURS, INK, show
@@ -25,7 +27,9 @@ DICHROMATS = {
 
 
 def seen(colour, by):
-    linear = np.array([c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)])
+    linear = np.array(
+        [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    )
     return linear if by is None else np.clip(np.array(DICHROMATS[by]) @ linear, 0, 1)
 
 
@@ -46,7 +50,9 @@ def too_close(colours, by):
 def test_colours_are_told_apart(by):
     assert too_close(COLOURS, by) == []
     if by == "deutan":
-        assert too_close(COLOURS | {"gold": "#B07C00", "rejected": "#D55E00"}, by) == [("rejected", "gold")]
+        assert too_close(COLOURS | {"gold": "#B07C00", "rejected": "#D55E00"}, by) == [
+            ("rejected", "gold")
+        ]
 
 
 def contrast(colour, page="white"):
@@ -64,7 +70,9 @@ def test_lines_stand_out_from_the_page_and_words_more_so():
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 @pytest.mark.parametrize("by", [None, "protan", "deutan"])
 def test_shades_stand_out_from_the_page_and_are_told_apart(n, by):
-    found = {str(k): shade for k, shade in enumerate(shades(n))} | {"reference": COLOURS["reference"]}
+    found = {str(k): shade for k, shade in enumerate(shades(n))} | {
+        "reference": COLOURS["reference"]
+    }
     assert len(found) == n + 1
     assert [name for name, shade in found.items() if contrast(shade) < 3] == []
     assert too_close(found, by) == []
@@ -76,7 +84,9 @@ def with_words():
     roles = ("π_ref", "π*", "imitates", "a coin", "DPO")
     yield figures.plot_gold_by_slice(dict.fromkeys(roles, slices), "title")
     places = {name: [(0.1, 0.2, "label")] for name in "abcdef"}
-    yield figures.plot_frontier(([0, 1], [0, 1]), places, "title", {"cloud": ([0.1], [0.2], "gold")})
+    yield figures.plot_frontier(
+        ([0, 1], [0, 1]), places, "title", {"cloud": ([0.1], [0.2], "gold")}
+    )
     yield figures.plot_kept({"A": torch.tensor([1, 2]), "B": torch.tensor([2, 1])}, 2, "title")
     yield figures.plot_weights({"a": torch.rand(9), "b": torch.rand(9)}, "title")
 
@@ -95,19 +105,47 @@ def test_numbers_on_bars_are_readable_on_their_bar():
     (axes,) = figure.axes
     bars = [bar for container in axes.containers for bar in container]
     assert len(axes.texts) == len(bars) == 3
-    assert all(contrast(t.get_color(), bar.get_facecolor()) >= 4.5 for t, bar in zip(axes.texts, bars))
+    assert all(
+        contrast(t.get_color(), bar.get_facecolor()) >= 4.5 for t, bar in zip(axes.texts, bars)
+    )
     plt.close(figure)
 
 
-def test_a_figure_is_shown_once_as_image_and_as_sentence(monkeypatch):
-    shown = []
-    monkeypatch.setattr(figures.drawing, "display", lambda *objects: shown.extend(objects))
+@pytest.fixture
+def shown(monkeypatch):
+    """What ``show`` hands to the front end: (data, options) of every call."""
+    calls = []
+    monkeypatch.setattr(
+        figures.drawing, "display", lambda data, **options: calls.append((data, options))
+    )
+    return calls
+
+
+def test_a_figure_is_shown_once_as_image_and_as_sentence(shown):
     figure, axes = plt.subplots()
-    show(figure, "one dot.")
-    image, sentence = shown
-    assert image.data.startswith(b"\x89PNG") and image._repr_mimebundle_()[1]["image/png"]["alt"] == "one dot."
-    assert sentence.data == "*Figure: one dot.*"
+    show(figure, "one dot,\n  and no more.")
+    (image, options), (sentence, _) = shown
+    assert image["image/png"].startswith(b"\x89PNG")
+    assert options == {"raw": True, "metadata": {"image/png": {"alt": "one dot, and no more."}}}
+    assert sentence["text/markdown"] == sentence["text/plain"] == "*Figure: one dot, and no more.*"
     assert not plt.fignum_exists(figure.number), "else the inline back end would draw it again"
+
+
+def stored_colours(shown):
+    image = Image.open(io.BytesIO(shown[0][0]["image/png"])).convert("RGB")
+    return [colour for _, colour in image.getcolors(2**24)]
+
+
+def test_a_stored_figure_keeps_its_hues_and_a_white_page_in_sixteen_colours(shown):
+    figure, axes = plt.subplots()
+    for place, name in enumerate(COLOURS):
+        axes.plot(place, place, "o", ms=5, color=COLOURS[name])
+    show(figure, "a small dot of each colour.")
+    found = stored_colours(shown)
+    assert len(found) <= 16 and (255, 255, 255) in found
+    for colour in COLOURS.values():
+        wanted = np.array(to_rgb(colour)) * 255
+        assert min(np.abs(np.array(near) - wanted).max() for near in found) < 40, colour
 
 
 def test_a_figure_without_words_is_refused():
@@ -115,8 +153,10 @@ def test_a_figure_without_words_is_refused():
         show(plt.figure(), "  ")
 
 
-def test_drawing_leaves_the_readers_own_style_alone():
-    before = dict(plt.rcParams)
-    figures.plot_ascent({"a": [0.0, 1.0], "b": [0.5, 1.0]}, 1.0, "title")
-    plt.close("all")
-    assert dict(plt.rcParams) == before
+def test_drawing_leaves_the_readers_own_style_alone_and_does_not_take_it_over(shown):
+    """Such as a matplotlibrc that asks for LaTeX, which is not there: every figure would raise."""
+    with plt.rc_context({"text.usetex": True, "axes.facecolor": "red", "axes.grid": True}):
+        before = dict(plt.rcParams)
+        show(figures.plot_ascent({"a": [0.0, 1.0], "b": [0.5, 1.0]}, 1.0, "title"), "two lines.")
+        assert dict(plt.rcParams) == before
+    assert (255, 0, 0) not in stored_colours(shown)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from conftest import seeded, trained
+from helpers.gpt.fast import step
 from helpers.gpt import (
     GPTConfig,
     RewardModel,
@@ -32,7 +33,12 @@ FALSE_ALARM = 1e-6
 def to_all(scored, policy, world, prompt: int, *rest: Tensor) -> Tensor:
     """scored(policy, prompts, responses, …) of every response to one prompt, a thousand at a time."""
     parts = zip(*(rows.split(1_000) for rows in (world.responses, *rest)))
-    return torch.cat([scored(policy, world.prompt_tokens[prompt].expand(len(y), -1), y, *more) for y, *more in parts])
+    return torch.cat(
+        [
+            scored(policy, world.prompt_tokens[prompt].expand(len(y), -1), y, *more)
+            for y, *more in parts
+        ]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,9 @@ def brute_force(world, policies) -> dict[tuple[str, int], Tensor]:
 @pytest.mark.parametrize("prompt", [0, 29])
 def test_probabilities_of_all_responses_sum_to_one_untrained(world, brute_force, prompt):
     probabilities = brute_force["rough", prompt].exp()
-    assert probabilities.max() > 20 / world.n_responses, "the weights make some responses much likelier than others"
+    assert probabilities.max() > 20 / world.n_responses, (
+        "the weights make some responses much likelier than others"
+    )
     assert abs(probabilities.sum().item() - 1) < 1e-12
 
 
@@ -70,7 +78,9 @@ def test_probabilities_of_all_responses_sum_to_one_after_training(brute_force, p
 
 @pytest.mark.parametrize("prompt", [0, 29])
 @pytest.mark.parametrize("name, rtol, atol", [("rough", 0, 1e-11), ("sft", 1e-6, 1e-5)])
-def test_the_tree_walk_finds_the_same_as_scoring_every_sequence(world, policies, brute_force, name, prompt, rtol, atol):
+def test_the_tree_walk_finds_the_same_as_scoring_every_sequence(
+    world, policies, brute_force, name, prompt, rtol, atol
+):
     exact = all_logps(policies[name], world, world.prompt_tokens[prompt : prompt + 1])[0]
     assert exact.dtype == torch.float64, "also of a float32 policy"
     torch.testing.assert_close(exact, brute_force[name, prompt].double(), rtol=rtol, atol=atol)
@@ -81,7 +91,9 @@ def test_the_tree_walk_covers_all_prompts_in_order(world, sft_gpt):
         table = all_logps(sft_gpt, world)
         some = all_logps(sft_gpt, world, world.prompt_tokens[[40, 3, 7, 8, 9]])
     assert table.shape == (48, 11_111)
-    torch.testing.assert_close(table.exp().sum(1), torch.ones(48, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        table.exp().sum(1), torch.ones(48, dtype=torch.float64), rtol=0, atol=1e-12
+    )
     torch.testing.assert_close(some, table[[40, 3, 7, 8, 9]], rtol=0, atol=1e-5)
 
 
@@ -160,7 +172,10 @@ def test_scoring_end_after_a_response_that_was_cut_off_is_impossible(world, sft_
 
 def test_prompt_words_cannot_be_scored_as_if_they_were_a_response(world, sft_gpt):
     prompts, responses = world.prompt_tokens, world.responses[:48]
-    with pytest.raises(ValueError, match=r"responses\[0, 0\] is 11, outside the vocabulary: expected ids from 0 to 10"):
+    with pytest.raises(
+        ValueError,
+        match=r"responses\[0, 0\] is 11, outside the vocabulary: expected ids from 0 to 10",
+    ):
         token_logps(sft_gpt, prompts, torch.cat([prompts, responses], dim=1))
 
 
@@ -256,12 +271,20 @@ def test_the_response_sampler_draws_with_the_given_probabilities(world, rough_gp
         prompts = torch.tensor([0, 3, 29, 47]).repeat_interleave(20_000)
         places = ResponseSampler(logps)(prompts, seeded(2))
         for prompt in (0, 3, 29, 47):
-            assert p_value(counts_of(world, places[prompts == prompt]), logps[prompt].exp()) > FALSE_ALARM
-            assert p_value(counts_of(world, places[prompts == prompt]), logps[prompt - 1].exp()) < FALSE_ALARM
+            assert (
+                p_value(counts_of(world, places[prompts == prompt]), logps[prompt].exp())
+                > FALSE_ALARM
+            )
+            assert (
+                p_value(counts_of(world, places[prompts == prompt]), logps[prompt - 1].exp())
+                < FALSE_ALARM
+            )
 
 
 def test_the_response_sampler_never_draws_what_has_no_probability():
-    logps = torch.tensor([[0.0, 0.5, 0.0, 0.5, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]]).log()
+    logps = torch.tensor(
+        [[0.0, 0.5, 0.0, 0.5, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]]
+    ).log()
     prompts = torch.arange(3).repeat(5_000)
     places = ResponseSampler(logps)(prompts, seeded(3))
     assert set(places[prompts == 0].tolist()) == {1, 3}
@@ -294,14 +317,20 @@ def test_what_a_row_draws_does_not_depend_on_when_the_others_end(world, sft_gpt)
 def whole_sequences(world, n: int = 20) -> Tensor:
     generator = seeded(7)
     words = torch.randint(world.n_outputs, (n, 4), generator=generator)
-    return torch.cat([world.prompt_tokens[torch.randint(48, (n,), generator=generator)], words], dim=1)
+    return torch.cat(
+        [world.prompt_tokens[torch.randint(48, (n,), generator=generator)], words], dim=1
+    )
 
 
-@pytest.mark.parametrize("pieces", [(1, 1, 1, 1, 1, 1), (2, 1, 1, 1, 1), (2, 4), (3, 3), (1, 2, 3)], ids=str)
-def test_reading_in_pieces_with_a_cache_gives_the_logits_of_reading_at_once(world, rough_gpt, pieces):
+@pytest.mark.parametrize(
+    "pieces", [(1, 1, 1, 1, 1, 1), (2, 1, 1, 1, 1), (2, 4), (3, 3), (1, 2, 3)], ids=str
+)
+def test_reading_in_pieces_with_a_cache_gives_the_logits_of_reading_at_once(
+    world, rough_gpt, pieces
+):
     tokens, cache, found = whole_sequences(world), None, []
     for piece in tokens.split(pieces, dim=1):
-        logits, cache = rough_gpt.step(piece, cache)
+        logits, cache = step(rough_gpt, piece, cache)
         found.append(logits)
     torch.testing.assert_close(torch.cat(found, dim=1), rough_gpt(tokens), rtol=0, atol=1e-12)
     assert len(cache) == rough_gpt.config.layers and cache[0][0].shape[2] == 6
@@ -310,9 +339,9 @@ def test_reading_in_pieces_with_a_cache_gives_the_logits_of_reading_at_once(worl
 def test_a_cache_can_be_continued_twice(world, rough_gpt):
     """The tree walk needs it: continuing a prefix leaves the cache of the prefix as it was."""
     tokens = whole_sequences(world)
-    _, cache = rough_gpt.step(tokens[:, :3], None)
-    first, _ = rough_gpt.step(tokens[:, 3:], cache)
-    again, _ = rough_gpt.step(tokens[:, 3:], cache)
+    _, cache = step(rough_gpt, tokens[:, :3], None)
+    first, _ = step(rough_gpt, tokens[:, 3:], cache)
+    again, _ = step(rough_gpt, tokens[:, 3:], cache)
     assert torch.equal(first, again)
 
 
@@ -330,16 +359,24 @@ def test_reading_some_places_gives_their_logits_and_gradients(world, rough_gpt, 
     tokens = whole_sequences(world)
     some, everywhere = rough_gpt(tokens, read), rough_gpt(tokens)[read]
     torch.testing.assert_close(some, everywhere, rtol=0, atol=1e-12)
-    weights, parameters = torch.randn(some.shape, generator=seeded(1)).double(), list(rough_gpt.parameters())
-    gradients = (torch.autograd.grad((logits * weights).sum(), parameters) for logits in (some, everywhere))
+    weights, parameters = (
+        torch.randn(some.shape, generator=seeded(1)).double(),
+        list(rough_gpt.parameters()),
+    )
+    gradients = (
+        torch.autograd.grad((logits * weights).sum(), parameters) for logits in (some, everywhere)
+    )
     for one, other in zip(*gradients):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
 def test_reading_some_places_behind_a_cache_gives_their_logits(world, rough_gpt):
-    tokens, read = whole_sequences(world), (torch.arange(20)[:, None], (torch.arange(20) % 4)[:, None])
-    _, cache = rough_gpt.step(tokens[:, :2], None)
-    found, grown = rough_gpt.step(tokens[:, 2:], cache, read=read)
+    tokens, read = (
+        whole_sequences(world),
+        (torch.arange(20)[:, None], (torch.arange(20) % 4)[:, None]),
+    )
+    _, cache = step(rough_gpt, tokens[:, :2], None)
+    found, grown = step(rough_gpt, tokens[:, 2:], cache, read=read)
     torch.testing.assert_close(found, rough_gpt(tokens)[:, 2:][read], rtol=0, atol=1e-12)
     assert grown[-1][0].shape[2] == 6, "the cache holds all places"
 
@@ -359,7 +396,9 @@ def test_in_parts_gives_what_the_whole_gives(n):
 
 
 @pytest.mark.parametrize(
-    "rows", [(), (torch.zeros(0, 2),), (torch.zeros(300, 2), torch.zeros(299, 2))], ids=["none", "empty", "differ"]
+    "rows",
+    [(), (torch.zeros(0, 2),), (torch.zeros(300, 2), torch.zeros(299, 2))],
+    ids=["none", "empty", "differ"],
 )
 def test_in_parts_refuses_what_has_no_rows_or_not_the_same(rows):
     with pytest.raises(ValueError, match="expected tensors with one number of rows, at least 1"):
@@ -373,7 +412,9 @@ def test_a_token_cannot_influence_the_logits_of_earlier_places(world, rough_gpt,
     changed[:, place] = (changed[:, place] + 1) % world.n_outputs
     before, after = rough_gpt(tokens), rough_gpt(changed)
     torch.testing.assert_close(after[:, :place], before[:, :place], rtol=0, atol=1e-13)
-    assert ((after[:, place:] - before[:, place:]).abs().amax(-1) > 1e-6).all(), "but all later ones"
+    assert ((after[:, place:] - before[:, place:]).abs().amax(-1) > 1e-6).all(), (
+        "but all later ones"
+    )
 
 
 def test_a_response_token_is_scored_by_what_came_before_it_alone(world, rough_gpt):
@@ -390,7 +431,9 @@ def test_every_row_of_a_batch_is_scored_on_its_own(world, rough_gpt):
     rows = whole_sequences(world)
     prompts, responses = rows[:, :2], rows[:, 2:]
     together = token_logps(rough_gpt, prompts, responses)
-    alone = torch.cat([token_logps(rough_gpt, x, y) for x, y in zip(prompts.split(1), responses.split(1))])
+    alone = torch.cat(
+        [token_logps(rough_gpt, x, y) for x, y in zip(prompts.split(1), responses.split(1))]
+    )
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
 
 
@@ -447,8 +490,16 @@ def test_no_public_function_touches_a_global_random_state(world, sft_gpt):
 def test_shapes_that_do_not_fit_are_refused(world, sft_gpt):
     prompts, responses = world.prompt_tokens[:3], world.responses[:3]
     for bad_prompts, bad_responses, message in (
-        (prompts[0], responses, r"prompts \(2,\): expected token ids of shape \(B, length\), both ≥ 1"),
-        (prompts, responses[0], r"responses \(4,\): expected token ids of shape \(B, length\), both ≥ 1"),
+        (
+            prompts[0],
+            responses,
+            r"prompts \(2,\): expected token ids of shape \(B, length\), both ≥ 1",
+        ),
+        (
+            prompts,
+            responses[0],
+            r"responses \(4,\): expected token ids of shape \(B, length\), both ≥ 1",
+        ),
         (prompts[:0], responses[:0], r"prompts \(0, 2\): expected"),
         (prompts, responses[:, :0], r"responses \(3, 0\): expected"),
         (prompts[:2], responses, "2 prompts, 3 responses: expected one response to each prompt"),
@@ -468,7 +519,9 @@ def test_prompt_tokens_outside_the_vocabulary_are_refused_by_all(world, sft_gpt,
         lambda: all_logps(sft_gpt, world, prompts),
         lambda: sample(sft_gpt, world, prompts, seeded(0)),
     ):
-        with pytest.raises(ValueError, match=rf"prompts\[2, 1\] is {token}, outside the vocabulary.* from 0 to 24"):
+        with pytest.raises(
+            ValueError, match=rf"prompts\[2, 1\] is {token}, outside the vocabulary.* from 0 to 24"
+        ):
             call()
 
 
@@ -476,7 +529,9 @@ def test_prompt_tokens_outside_the_vocabulary_are_refused_by_all(world, sft_gpt,
 def test_response_tokens_outside_the_vocabulary_are_refused(world, sft_gpt, token):
     responses = world.responses[:3].clone()
     responses[1, 2] = token
-    with pytest.raises(ValueError, match=rf"responses\[1, 2\] is {token}, outside the vocabulary.* from 0 to 10"):
+    with pytest.raises(
+        ValueError, match=rf"responses\[1, 2\] is {token}, outside the vocabulary.* from 0 to 10"
+    ):
         sequence_logps(sft_gpt, world.prompt_tokens[:3], responses, torch.ones(3, 4))
 
 
@@ -494,7 +549,9 @@ def test_an_empty_batch_is_refused_by_all(world, sft_gpt):
 
 def test_a_mask_of_another_shape_or_without_a_response_token_is_refused(world, sft_gpt):
     prompts, responses = world.prompt_tokens[:3], world.responses[:3]
-    with pytest.raises(ValueError, match=r"mask \(3, 3\): expected the shape of responses, \(3, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"mask \(3, 3\): expected the shape of responses, \(3, 4\)"
+    ):
         sequence_logps(sft_gpt, prompts, responses, torch.ones(3, 3))
     mask = torch.ones(3, 4)
     mask[1] = 0
@@ -503,12 +560,14 @@ def test_a_mask_of_another_shape_or_without_a_response_token_is_refused(world, s
 
 
 def test_more_positions_than_the_context_are_refused_with_and_without_a_cache(world):
-    policy = TinyGPT(GPTConfig(n_tokens=25, n_outputs=11, context=3, layers=1, width=8, heads=2), seeded(0))
+    policy = TinyGPT(
+        GPTConfig(n_tokens=25, n_outputs=11, context=3, layers=1, width=8, heads=2), seeded(0)
+    )
     with pytest.raises(ValueError, match="4 positions: expected at most 3"):
         policy(torch.zeros(1, 4, dtype=torch.long))
-    _, cache = policy.step(torch.zeros(1, 3, dtype=torch.long), None)
+    _, cache = step(policy, torch.zeros(1, 3, dtype=torch.long), None)
     with pytest.raises(ValueError, match="4 positions: expected at most 3"):
-        policy.step(torch.zeros(1, 1, dtype=torch.long), cache)
+        step(policy, torch.zeros(1, 1, dtype=torch.long), cache)
 
 
 # ---- the reward model -----------------------------------------------------------------------
@@ -542,7 +601,9 @@ def test_the_tree_walk_finds_the_reward_of_every_response(world, reward_model):
 
 def test_all_prompts_together_give_what_single_prompts_give(world, reward_model):
     together = all_rewards(reward_model, world, world.prompt_tokens[:6])
-    torch.testing.assert_close(together[5], all_rewards(reward_model, world, world.prompt_tokens[5:6])[0])
+    torch.testing.assert_close(
+        together[5], all_rewards(reward_model, world, world.prompt_tokens[5:6])[0]
+    )
 
 
 def test_what_stands_behind_the_last_scored_token_does_not_count(world, reward_model):
@@ -568,3 +629,61 @@ def test_the_reward_model_refuses_what_does_not_fit(world, reward_model, change,
     y = world.responses[:2]
     with pytest.raises(ValueError, match=message):
         reward_model(*change(world.prompt_tokens[:2], y, world.mask(y)))
+
+
+# ---- what is masked -------------------------------------------------------------------------
+
+
+class Hiding(TinyGPT):
+    """A policy with ``value`` added to its logits (B, R, n_outputs) where ``hidden`` is true.
+
+    Added, so that the gradient of these logits goes on to the weights.
+    """
+
+    def __init__(self, world, hidden, value):
+        super().__init__(new_gpt(world, 0).config, seeded(0))
+        self.hidden, self.value = hidden, value
+
+    def forward(self, tokens, read=None):
+        added = torch.zeros(self.hidden.shape).masked_fill(self.hidden, self.value)
+        return super().forward(tokens, read) + added
+
+
+@pytest.mark.parametrize("value", [-torch.inf, torch.inf, torch.nan])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32], ids=str)
+def test_sequences_are_scored_whatever_the_policy_says_behind_the_end(world, value, dtype):
+    """The weights' gradients too, which NaN in a softmax or in a product with the mask reaches."""
+    rows = world.responses[[0, 3, 57, 432]]
+    prompts, mask = world.prompt_tokens[:4], world.mask(rows)
+    assert not mask.all()
+    plain, hiding = Hiding(world, ~mask[..., None], 0.0), Hiding(world, ~mask[..., None], value)
+    wanted, found = (sequence_logps(p, prompts, rows, mask.to(dtype)) for p in (plain, hiding))
+    assert torch.isfinite(found).all() and torch.equal(found, wanted)
+    (wanted.sum() + found.sum()).backward()
+    for (name, a), b in zip(plain.named_parameters(), hiding.parameters()):
+        assert torch.isfinite(b.grad).all(), name
+        torch.testing.assert_close(b.grad, a.grad, rtol=0, atol=0)
+
+
+def test_a_token_without_probability_counts_nothing_where_masked_and_all_where_scored(world):
+    rows = world.responses[[0, 57]]
+    prompts, mask = world.prompt_tokens[:2], world.mask(rows)
+    the_tokens = torch.nn.functional.one_hot(rows, world.n_outputs).bool()
+    never_behind = Hiding(world, the_tokens & ~mask[..., None], -torch.inf)
+    logps = sequence_logps(never_behind, prompts, rows, mask)
+    assert torch.isfinite(logps).all()
+    logps.sum().backward()
+    assert all(torch.isfinite(weight.grad).all() for weight in never_behind.parameters())
+    never = Hiding(world, the_tokens, -torch.inf)
+    assert (sequence_logps(never, prompts, rows, mask) == -torch.inf).all()
+
+
+@pytest.mark.parametrize("number", [2.0, 0.5, -1.0, torch.nan])
+def test_a_mask_of_other_numbers_is_refused(world, number):
+    policy, prompts, rows = new_gpt(world, 0), world.prompt_tokens[:2], world.responses[:2]
+    mask = torch.ones(2, 4)
+    mask[1, 2] = number
+    with pytest.raises(ValueError, match=rf"mask\[1, 2\] is {number}: expected booleans, or 0"):
+        sequence_logps(policy, prompts, rows, mask)
+    with pytest.raises(ValueError, match="mask is a list: expected a tensor"):
+        sequence_logps(policy, prompts, rows, mask.tolist())

@@ -28,7 +28,7 @@ from solutions.runs import auc
 REFERENCE = {
     "1a": exercise1.comparisons,
     "1b": exercise1.choice_loss,
-    "1c": exercise1.examples,
+    "1c": exercise1.generator_examples,
     "1d": exercise1.imitation_score,
 }
 WRONG = {
@@ -296,7 +296,7 @@ def test_two_rules_refuses_bad_input(arguments, found):
 
 
 def changed(side, **changes):
-    answer = exercise1.examples()
+    answer = exercise1.generator_examples()
     answer[side] = {**answer[side], **changes}
     return lambda: answer
 
@@ -325,8 +325,8 @@ def test_1c_says_what_is_wrong_with_an_example(side, changes, found):
 
 def test_1c_one_side_alone_earns_its_points():
     assert graded("1c", lambda: {"safe": None, "unsafe": None}).status == "unattempted"
-    assert graded("1c", lambda: {**exercise1.examples(), "unsafe": None}).score == 1.0
-    assert graded("1c", lambda: {**exercise1.examples(), "safe": None}).score == 2.0
+    assert graded("1c", lambda: {**exercise1.generator_examples(), "unsafe": None}).score == 1.0
+    assert graded("1c", lambda: {**exercise1.generator_examples(), "safe": None}).score == 2.0
     result = graded("1c", changed("unsafe", policy=[0.005, 0.005, 0.99]))
     assert result.score == 2.0 and "nothing to choose" in result.diagnoses[0]
 
@@ -418,7 +418,7 @@ def test_hostile_answers_get_a_float_a_panel_and_no_stderr(part, name, capsys):
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
-@pytest.mark.parametrize("answer", [None, unwritten_stub, lambda *a: None], ids=["None", "stub", "returns None"])
+@pytest.mark.parametrize("answer", [None, unwritten_stub], ids=["None", "stub"])
 def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
     assert check(part, answer) == 0.0
     captured = capsys.readouterr()

@@ -25,7 +25,7 @@ from solutions import build, cases_3, exercise3, runs, shifts
 REFERENCE = {
     "3a": exercise3.shift,
     "3b": exercise3.beta_for_budget,
-    "3c": exercise3.tables,
+    "3c": exercise3.table_examples,
     "3d": exercise3.flag,
 }
 WRONG = {
@@ -152,7 +152,7 @@ def beta_loop(ref, rewards, budget):
 
 def tables_of_other_types():
     """Tensors and arrays, single precision, rewards in another unit."""
-    answer = exercise3.tables()
+    answer = exercise3.table_examples()
     ref = torch.tensor([0.16, 0.16, 0.16, 0.16, 0.12, 0.12, 0.11, 0.01])
     unsafe = {"ref": ref, "rewards": 100 * np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 6], dtype=np.float32)}
     return {"safe": {key: torch.tensor(value) for key, value in answer["safe"].items()}, "unsafe": unsafe}
@@ -168,7 +168,7 @@ def tables_of_two_kinds():
 def tables_with_the_smallest_probability():
     """A response at one in a million, with a reward to match."""
     rare = [(1 - 1e-6) / 7] * 7 + [1e-6]
-    answer = exercise3.tables()
+    answer = exercise3.table_examples()
     return {**answer, "unsafe": {"ref": rare, "rewards": [*answer["unsafe"]["rewards"][:7], 300.0]}}
 
 
@@ -360,7 +360,7 @@ def test_fresh_inputs_would_be_judged_alike():
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
-@pytest.mark.parametrize("answer", [None, unwritten_stub, lambda *a: None], ids=["None", "stub", "returns None"])
+@pytest.mark.parametrize("answer", [None, unwritten_stub], ids=["None", "stub"])
 def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
     assert check(part, answer) == 0.0
     captured = capsys.readouterr()
@@ -436,7 +436,7 @@ def test_text_from_an_answer_is_escaped_everywhere(part):
 
 
 def changed_3c(side, **changes):
-    answer = exercise3.tables()
+    answer = exercise3.table_examples()
     answer[side] = {**answer[side], **changes}
     return lambda: answer
 
@@ -467,8 +467,8 @@ def test_3c_says_what_is_wrong_with_a_table(side, changes, found):
 
 def test_3c_one_side_alone_earns_its_points():
     assert graded("3c", lambda: {"safe": None, "unsafe": None}).status == "unattempted"
-    assert graded("3c", lambda: {**exercise3.tables(), "unsafe": None}).score == 1.0
-    one = graded("3c", lambda: {**exercise3.tables(), "safe": None})
+    assert graded("3c", lambda: {**exercise3.table_examples(), "unsafe": None}).score == 1.0
+    one = graded("3c", lambda: {**exercise3.table_examples(), "safe": None})
     assert one.score == 2.0 and "not written yet" in one.failure.yours
 
 
@@ -500,7 +500,7 @@ def test_3c_the_learner_has_the_quality_and_the_bounds_that_are_checked():
     space: dict = {"np": np}
     exec(source_of(UNTOUCHED, "d3c"), space)  # prints, and defines what the learner works with
     assert listed == data["quality"] == space["quality"].tolist()
-    unsafe = exercise3.tables()["unsafe"]
+    unsafe = exercise3.table_examples()["unsafe"]
     correlation = space["correlation"](np.array(unsafe["ref"]), np.array(unsafe["rewards"]))
     assert correlation > data["thresholds"]["correlation"]
     assert f"**{data['budget']:g} nat**" in question and f"{data['thresholds']['correlation']:g} or more" in question

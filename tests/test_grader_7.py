@@ -27,8 +27,8 @@ from solutions import build, cases_7, exercise7, forecasters, runs
 REFERENCE = {
     "7a": exercise7.pair_table,
     "7b": exercise7.excess_loss,
-    "7c": exercise7.examples,
-    "7d": exercise7.overconfidence,
+    "7c": exercise7.slice_examples,
+    "7d": exercise7.slice_overconfidence,
 }
 WRONG = {
     "7a": exercise7.MISCONCEPTIONS_7A,
@@ -333,7 +333,7 @@ def test_fresh_inputs_are_those_that_are_frozen():
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
-@pytest.mark.parametrize("answer", [None, unwritten_stub, lambda *a: None], ids=["None", "stub", "returns None"])
+@pytest.mark.parametrize("answer", [None, unwritten_stub], ids=["None", "stub"])
 def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
     assert check(part, answer) == 0.0
     captured = capsys.readouterr()
@@ -422,7 +422,7 @@ def test_text_from_an_answer_is_escaped_everywhere(part):
 
 
 def changed_7c(side, **slices):
-    answer = exercise7.examples()
+    answer = exercise7.slice_examples()
     answer[side] = {**answer[side], **slices}
     return lambda: answer
 
@@ -466,10 +466,10 @@ def test_the_report_refuses_what_is_no_dict(pairs):
 
 def test_7c_one_side_alone_earns_its_point():
     assert graded("7c", lambda: {"safe": None, "unsafe": None}).status == "unattempted"
-    assert graded("7c", lambda: {**exercise7.examples(), "unsafe": None}).score == 1.0
-    one = graded("7c", lambda: {**exercise7.examples(), "safe": None})
+    assert graded("7c", lambda: {**exercise7.slice_examples(), "unsafe": None}).score == 1.0
+    one = graded("7c", lambda: {**exercise7.slice_examples(), "safe": None})
     assert one.score == 1.0 and "not written yet" in one.failure.yours
-    assert "it is a list, not a dict" in graded("7c", lambda: {**exercise7.examples(), "safe": [1]}).failure.yours
+    assert "it is a list, not a dict" in graded("7c", lambda: {**exercise7.slice_examples(), "safe": [1]}).failure.yours
 
 
 @given(st.integers(0, 10_000))
@@ -639,7 +639,7 @@ def test_obvious_metrics_do_not_separate_the_hidden_models_and_the_answer_does()
     for metric in (forecasters.overall_ece, forecasters.overall_temperature, forecasters.largest_slice_ece,
                    forecasters.surest_mistake, forecasters.log_loss):
         assert reached(metric) < case("7d")["no_points_up_to"]
-    assert 0.95 < reached(exercise7.overconfidence) < reached(exercise7.sharper_overconfidence)
+    assert 0.95 < reached(exercise7.slice_overconfidence) < reached(exercise7.sharper_overconfidence)
 
 
 def test_metrics_over_all_pairs_are_the_lessons():
@@ -696,7 +696,7 @@ def test_7d_points_grow_with_the_auc():
 
 
 def test_7d_upside_down_constant_and_unusable_scores_are_told_apart():
-    assert graded("7d", lambda *system: -exercise7.overconfidence(*system)).diagnoses == (exercise7.UPSIDE_DOWN,)
+    assert graded("7d", lambda *system: -exercise7.slice_overconfidence(*system)).diagnoses == (exercise7.UPSIDE_DOWN,)
     assert "same score" in graded("7d", lambda *system: 1).diagnoses[0]
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("7d", lambda *system: next(numbers))
@@ -707,7 +707,7 @@ def test_7d_upside_down_constant_and_unusable_scores_are_told_apart():
 
 def test_7d_every_call_gets_its_own_copy():
     def destroys(*system):
-        score = exercise7.overconfidence(*system)
+        score = exercise7.slice_overconfidence(*system)
         for values in system:
             values[:] = 0
         return score
@@ -753,19 +753,19 @@ def test_worked_numbers_of_7c_and_7d_are_right():
     margin = np.array([2.0, 1.0, -2.0, 1.0])
     forecast = 1 / (1 + np.exp(-np.abs(margin)))
     variance = (forecast * (1 - forecast)).sum()
-    z = exercise7.overconfidence(margin, np.zeros(4), np.zeros(4, dtype=int))
+    z = exercise7.slice_overconfidence(margin, np.zeros(4), np.zeros(4, dtype=int))
     hint = flowing("h7d")
     for stated in (f"says {forecast[0]:.3f}, {forecast[1]:.3f}",
                    f"({forecast.sum():.3f} − 3)/4 = {forecast.mean() - 0.75:.3f}", f"= {variance:.3f}",
                    f"so {forecast.sum() - 3:.3f} is {z:.2f} standard errors"):
         assert stated in hint, stated
-    tiled = exercise7.overconfidence(np.tile(margin, 100), np.zeros(400), np.zeros(400, dtype=int))
+    tiled = exercise7.slice_overconfidence(np.tile(margin, 100), np.zeros(400), np.zeros(400, dtype=int))
     assert tiled == pytest.approx(10 * z)
 
 
 def test_the_model_answer_quotes_its_own_example():
     from test_exercises import SOLVED
 
-    report = temperature_report(exercise7.examples()["unsafe"])
+    report = temperature_report(exercise7.slice_examples()["unsafe"])
     assert report.ece["all"] < 1e-9 and f"too sure by {report.too_sure['risky']:.2f} on risky" in \
         source_of(SOLVED, "a7r").replace("\n", " ")

@@ -28,8 +28,8 @@ from solutions import cases_8, exercise8, runs, surveys
 REFERENCE = {
     "8a": exercise8.differences,
     "8b": exercise8.graded_loss,
-    "8c": exercise8.examples,
-    "8d": exercise8.overconfidence,
+    "8c": exercise8.survey_examples,
+    "8d": exercise8.interval_overconfidence,
 }
 WRONG = {
     "8a": exercise8.MISCONCEPTIONS_8A,
@@ -184,7 +184,7 @@ def surveys_of_other_types():
     strengths = torch.tensor([[3.0, 1.0, 0.0, -1.0], [3.0, 0.0, 1.0, -1.0]])
     asked = np.ones((4, 4), dtype=int) - np.eye(4, dtype=int)
     asked[0, 3] = asked[3, 0] = 10
-    unsafe = exercise8.examples()["unsafe"]
+    unsafe = exercise8.survey_examples()["unsafe"]
     return {"safe": {"strengths": strengths, "share": np.array(0.7), "asked": asked},
             "unsafe": {**unsafe, "asked": torch.tensor(unsafe["asked"], dtype=torch.float32)}}
 
@@ -437,7 +437,7 @@ def test_probes_are_those_of_solutions():
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
-@pytest.mark.parametrize("answer", [None, unwritten_stub, lambda *a: None], ids=["None", "stub", "returns None"])
+@pytest.mark.parametrize("answer", [None, unwritten_stub], ids=["None", "stub"])
 def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
     assert check(part, answer) == 0.0
     captured = capsys.readouterr()
@@ -508,7 +508,7 @@ def test_text_from_an_answer_is_escaped_everywhere(part):
 
 
 def changed_8c(side, **changes):
-    answer = exercise8.examples()
+    answer = exercise8.survey_examples()
     answer[side] = {**answer[side], **changes}
     return lambda: answer
 
@@ -543,8 +543,8 @@ def test_8c_says_what_is_wrong_with_a_survey(changes, found):
 
 def test_8c_one_side_alone_earns_its_points():
     assert graded("8c", lambda: {"safe": None, "unsafe": None}).status == "unattempted"
-    assert graded("8c", lambda: {**exercise8.examples(), "unsafe": None}).score == 1.0
-    one = graded("8c", lambda: {**exercise8.examples(), "safe": None})
+    assert graded("8c", lambda: {**exercise8.survey_examples(), "unsafe": None}).score == 1.0
+    one = graded("8c", lambda: {**exercise8.survey_examples(), "safe": None})
     assert one.score == 2.0 and "not written yet" in one.failure.yours
 
 
@@ -691,7 +691,7 @@ def test_obvious_metrics_do_not_separate_the_hidden_surveys_and_the_answer_does(
     for metric in (surveys.few_answers, surveys.narrow, surveys.against_independent, surveys.one_sided):
         assert 0.4 < reached(metric) < 0.6
     assert reached(surveys.dissenters) < reached(surveys.spread_of_rates) < 0.9
-    assert reached(surveys.design_effect) < 0.9 < reached(exercise8.overconfidence)
+    assert reached(surveys.design_effect) < 0.9 < reached(exercise8.interval_overconfidence)
 
 
 def test_measured_aucs_are_reproduced_by_a_fresh_draw():
@@ -741,7 +741,7 @@ def test_8d_points_grow_with_the_auc():
 
 
 def test_8d_upside_down_constant_and_unusable_scores_are_told_apart():
-    assert graded("8d", lambda run: -exercise8.overconfidence(run)).diagnoses == (exercise8.UPSIDE_DOWN,)
+    assert graded("8d", lambda run: -exercise8.interval_overconfidence(run)).diagnoses == (exercise8.UPSIDE_DOWN,)
     assert "same score" in graded("8d", lambda run: 1).diagnoses[0]
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("8d", lambda run: next(numbers))
@@ -752,7 +752,7 @@ def test_8d_upside_down_constant_and_unusable_scores_are_told_apart():
 
 def test_8d_every_call_gets_its_own_copy():
     def destroys(run):
-        score = exercise8.overconfidence(run)
+        score = exercise8.interval_overconfidence(run)
         run["annotator"][:] = 0
         run["won"][:] = False
         run.clear()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -14,9 +16,15 @@ from hypothesis import strategies as st
 
 from conftest import seeded
 from helpers.gpt import sequence_logps, token_logps
-from helpers.losses import bradley_terry_loss, conservative_dpo_loss, dpo_loss, robust_dpo_loss, sft_loss
+from helpers.losses import (
+    bradley_terry_loss,
+    conservative_dpo_loss,
+    dpo_loss,
+    robust_dpo_loss,
+    sft_loss,
+)
 
-TRL = json.loads((Path(__file__).parent / "data" / "trl.json").read_text())
+TRL = json.loads((Path(__file__).parent / "data" / "trl.json").read_text(encoding="utf-8"))
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6}
 
 # ---- the formulas in plain Python -----------------------------------------------------------
@@ -33,9 +41,13 @@ def sigmoid(x: float) -> float:
 def plain_bradley_terry(chosen, rejected, label):
     """Value, and gradient with respect to the chosen rewards: (σ(gap) − label) / B. The rejected's is its negative."""
     gaps = [w - l for w, l in zip(chosen, rejected)]
-    value = -math.fsum(q * log_sigmoid(d) + (1 - q) * log_sigmoid(-d) for d, q in zip(gaps, label)) / len(gaps)
+    value = -math.fsum(
+        q * log_sigmoid(d) + (1 - q) * log_sigmoid(-d) for d, q in zip(gaps, label)
+    ) / len(gaps)
     # σ(d) − q without cancellation: (1 − q) σ(d) − q σ(−d)
-    return value, [((1 - q) * sigmoid(d) - q * sigmoid(-d)) / len(gaps) for d, q in zip(gaps, label)]
+    return value, [
+        ((1 - q) * sigmoid(d) - q * sigmoid(-d)) / len(gaps) for d, q in zip(gaps, label)
+    ]
 
 
 def plain_dpo(chosen, rejected, ref_chosen, ref_rejected, beta, label):
@@ -48,7 +60,9 @@ def plain_dpo(chosen, rejected, ref_chosen, ref_rejected, beta, label):
 def plain_sft(logps, mask):
     """Value, and gradient: −1 / (number of scored tokens) on each of them."""
     scored = [x for row, keep in zip(logps, mask) for x, k in zip(row, keep) if k]
-    return -math.fsum(scored) / len(scored), [[-1 / len(scored) if k else 0.0 for k in keep] for keep in mask]
+    return -math.fsum(scored) / len(scored), [
+        [-1 / len(scored) if k else 0.0 for k in keep] for keep in mask
+    ]
 
 
 def drawn(n: int, seed: int, dtype=torch.float64) -> list[torch.Tensor]:
@@ -119,8 +133,14 @@ def test_a_missing_label_means_that_chosen_is_preferred():
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4), (16, 5)])
 def test_sft_is_the_formula_in_value_and_gradient(shape, dtype):
-    logps = (-2 * torch.rand(shape, generator=seeded(3), dtype=torch.float64)).to(dtype).requires_grad_()
-    lengths = torch.randint(shape[1] + 1, shape[:1], generator=seeded(4))  # rows without a scored token included
+    logps = (
+        (-2 * torch.rand(shape, generator=seeded(3), dtype=torch.float64))
+        .to(dtype)
+        .requires_grad_()
+    )
+    lengths = torch.randint(
+        shape[1] + 1, shape[:1], generator=seeded(4)
+    )  # rows without a scored token included
     lengths[0] = shape[1]
     mask = torch.arange(shape[1]) < lengths[:, None]
     loss = sft_loss(logps, mask)
@@ -128,7 +148,9 @@ def test_sft_is_the_formula_in_value_and_gradient(shape, dtype):
     value, gradient = plain_sft(logps.tolist(), mask.tolist())
     same(loss, value, TOLERANCE[dtype])
     same(logps.grad, gradient, TOLERANCE[dtype])
-    assert sft_loss(logps, mask.long()) == loss, "a mask of 0 and 1 says the same as one of False and True"
+    assert sft_loss(logps, mask.long()) == loss, (
+        "a mask of 0 and 1 says the same as one of False and True"
+    )
 
 
 def test_sft_is_the_mean_over_tokens_not_over_responses():
@@ -148,7 +170,9 @@ SEQUENCES = ("chosen_logps", "rejected_logps", "ref_chosen_logps", "ref_rejected
 
 
 @pytest.mark.parametrize(
-    "case", TRL["sequences"], ids=lambda c: f"{c['dtype']}-B{len(c['chosen_logps'])}-beta{c['beta']}"
+    "case",
+    TRL["sequences"],
+    ids=lambda c: f"{c['dtype']}-B{len(c['chosen_logps'])}-beta{c['beta']}",
 )
 def test_dpo_agrees_with_trl_in_value_and_gradient(case):
     four = tensors(case, *SEQUENCES, dtype=case["dtype"])
@@ -172,7 +196,9 @@ def test_dpo_with_soft_labels_agrees_with_trl_in_value_and_gradient(case):
     same(rejected.grad, case["rejected_grad"], 1e-12)
 
 
-@pytest.mark.parametrize("case", TRL["rewards"], ids=lambda c: f"{c['dtype']}-B{len(c['chosen_rewards'])}")
+@pytest.mark.parametrize(
+    "case", TRL["rewards"], ids=lambda c: f"{c['dtype']}-B{len(c['chosen_rewards'])}"
+)
 def test_bradley_terry_agrees_with_trl_in_value_and_gradient(case):
     two = tensors(case, "chosen_rewards", "rejected_rewards", dtype=case["dtype"])
     chosen, rejected = (x.requires_grad_() for x in two)
@@ -189,7 +215,9 @@ class Recorded:
 
     def __init__(self, logits: torch.Tensor):
         self.logits = logits
-        self.config = SimpleNamespace(n_tokens=logits.shape[-1], n_outputs=logits.shape[-1], context=logits.shape[1])
+        self.config = SimpleNamespace(
+            n_tokens=logits.shape[-1], n_outputs=logits.shape[-1], context=logits.shape[1]
+        )
 
     def __call__(self, tokens: torch.Tensor, read: tuple) -> torch.Tensor:
         return self.logits[:, : tokens.shape[1]][read]
@@ -211,7 +239,9 @@ def four_of(sums: torch.Tensor, ref_sums: torch.Tensor) -> list[torch.Tensor]:
     return [*sums.chunk(2), *ref_sums.chunk(2)]
 
 
-@pytest.mark.parametrize("case", TRL["tokens"], ids=lambda c: f"B{len(c['chosen'])}-P{len(c['prompts'][0])}")
+@pytest.mark.parametrize(
+    "case", TRL["tokens"], ids=lambda c: f"B{len(c['chosen'])}-P{len(c['prompts'][0])}"
+)
 def test_dpo_from_token_logits_agrees_with_trl_in_value_and_gradient(case):
     """The causal shift, the mask, END and the sum over tokens too: TRL does them itself here (in float32)."""
     logits, _, _, sums, ref_sums = from_logits(case)
@@ -221,7 +251,9 @@ def test_dpo_from_token_logits_agrees_with_trl_in_value_and_gradient(case):
     same(logits.grad, case["sigmoid"]["grad"], 1e-6)
 
 
-@pytest.mark.parametrize("case", TRL["tokens"], ids=lambda c: f"B{len(c['chosen'])}-P{len(c['prompts'][0])}")
+@pytest.mark.parametrize(
+    "case", TRL["tokens"], ids=lambda c: f"B{len(c['chosen'])}-P{len(c['prompts'][0])}"
+)
 def test_sft_from_token_logits_agrees_with_trl_in_value_and_gradient(case):
     """TRL's 'sft' term is the loss of the chosen responses alone."""
     logits, token, mask, *_ = from_logits(case)
@@ -231,7 +263,9 @@ def test_sft_from_token_logits_agrees_with_trl_in_value_and_gradient(case):
     same(logits.grad, case["sft"]["grad"], 1e-6)
 
 
-@pytest.mark.parametrize("case", TRL["tokens"], ids=lambda c: f"B{len(c['chosen'])}-P{len(c['prompts'][0])}")
+@pytest.mark.parametrize(
+    "case", TRL["tokens"], ids=lambda c: f"B{len(c['chosen'])}-P{len(c['prompts'][0])}"
+)
 def test_dpo_is_on_the_sum_over_tokens_and_the_mean_is_another_objective(case):
     *_, mask, sums, ref_sums = from_logits(case)
     lengths = mask.sum(1)
@@ -270,7 +304,10 @@ labels = st.floats(0, 1)
 def batches(draw, numbers=finite):
     """Four vectors of one length, and labels."""
     n = draw(st.integers(1, 6))
-    rows = [draw(st.lists(values, min_size=n, max_size=n)) for values in (numbers, numbers, numbers, numbers, labels)]
+    rows = [
+        draw(st.lists(values, min_size=n, max_size=n))
+        for values in (numbers, numbers, numbers, numbers, labels)
+    ]
     return torch.tensor(rows, dtype=torch.float64)
 
 
@@ -306,12 +343,17 @@ def test_scaling_beta_is_the_same_as_scaling_the_log_ratios(batch, beta, factor)
 def test_dpo_is_bradley_terry_on_beta_times_the_log_ratios(batch, beta):
     chosen, rejected, ref_chosen, ref_rejected, label = batch
     rewards = beta * (chosen - ref_chosen), beta * (rejected - ref_rejected)
-    close(dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta, label), bradley_terry_loss(*rewards, label))
+    close(
+        dpo_loss(chosen, rejected, ref_chosen, ref_rejected, beta, label),
+        bradley_terry_loss(*rewards, label),
+    )
 
 
 @given(batches(), betas)
 def test_the_loss_is_the_mean_of_the_losses_of_its_pairs(batch, beta):
-    alone = torch.stack([dpo_loss(*four, beta, label) for *four, label in (column.split(1) for column in batch.T)])
+    alone = torch.stack(
+        [dpo_loss(*four, beta, label) for *four, label in (column.split(1) for column in batch.T)]
+    )
     *four, label = batch
     close(dpo_loss(*four, beta, label), alone.mean())
 
@@ -319,12 +361,17 @@ def test_the_loss_is_the_mean_of_the_losses_of_its_pairs(batch, beta):
 @given(batches(), betas)
 def test_a_policy_equal_to_its_reference_loses_log_two(batch, beta):
     chosen, rejected, *_, label = batch
-    close(dpo_loss(chosen, rejected, chosen, rejected, beta, label), torch.tensor(math.log(2), dtype=torch.float64))
+    close(
+        dpo_loss(chosen, rejected, chosen, rejected, beta, label),
+        torch.tensor(math.log(2), dtype=torch.float64),
+    )
 
 
 @given(st.floats(0.01, 0.99), betas)
 def test_the_gradient_vanishes_exactly_where_the_implied_preference_is_the_label(label, beta):
-    chosen = torch.tensor([math.log(label / (1 - label)) / beta], dtype=torch.float64, requires_grad=True)
+    chosen = torch.tensor(
+        [math.log(label / (1 - label)) / beta], dtype=torch.float64, requires_grad=True
+    )
     zero = torch.zeros(1, dtype=torch.float64)
     dpo_loss(chosen, zero, zero, zero, beta, torch.tensor([label], dtype=torch.float64)).backward()
     assert abs(chosen.grad.item()) < 1e-12 * max(1, beta)
@@ -339,7 +386,10 @@ def test_value_and_gradient_stay_finite_and_right_at_extreme_margins(margin, lab
     zero = torch.zeros(1, dtype=dtype)
     weight = torch.tensor([label], dtype=dtype)
     slope = 1 - label if margin > 0 else -label
-    for value in (bradley_terry_loss(chosen, zero, weight), dpo_loss(chosen, zero, zero, zero, 1.0, weight)):
+    for value in (
+        bradley_terry_loss(chosen, zero, weight),
+        dpo_loss(chosen, zero, zero, zero, 1.0, weight),
+    ):
         chosen.grad = None
         value.backward()
         same(value, slope * margin, 1e-6)
@@ -388,7 +438,9 @@ def test_dpo_names_the_argument_and_place_of_a_number_that_is_not_finite(positio
 @pytest.mark.parametrize("bad", BAD_NUMBERS)
 @pytest.mark.parametrize("name", ["chosen_rewards", "rejected_rewards", "label"])
 def test_bradley_terry_names_the_argument_and_place_of_a_number_that_is_not_finite(name, bad):
-    arguments = {key: torch.full((4,), 0.5) for key in ("chosen_rewards", "rejected_rewards", "label")}
+    arguments = {
+        key: torch.full((4,), 0.5) for key in ("chosen_rewards", "rejected_rewards", "label")
+    }
     arguments[name][2] = bad
     with pytest.raises(ValueError, match=rf"^{name}\[2\] is {bad}: expected finite"):
         bradley_terry_loss(**arguments)
@@ -422,7 +474,9 @@ def test_dpo_refuses_a_beta_that_is_not_a_finite_number_above_zero(beta):
 def test_dpo_refuses_log_probabilities_of_different_shapes(position, shape):
     four = [torch.zeros(2)] * 4
     four[position] = torch.zeros(shape)
-    with pytest.raises(ValueError, match="expected one-dimensional tensors of one length B ≥ 1") as raised:
+    with pytest.raises(
+        ValueError, match="expected one-dimensional tensors of one length B ≥ 1"
+    ) as raised:
         dpo_loss(*four, 0.1)
     assert f"{NAMES[position]} {shape}" in str(raised.value)
 
@@ -458,9 +512,7 @@ def test_dpo_names_a_label_that_is_not_finite(bad):
 
 
 @pytest.mark.parametrize(
-    "logps, mask",
-    [((2, 3), (2, 4)), ((2, 3), (3,)), ((3,), (3,)), ((0, 3), (0, 3))],
-    ids=str,
+    "logps, mask", [((2, 3), (2, 4)), ((2, 3), (3,)), ((3,), (3,)), ((0, 3), (0, 3))], ids=str
 )
 def test_sft_refuses_shapes_that_do_not_fit(logps, mask):
     with pytest.raises(ValueError, match=r"expected one shape \(B, R\), B ≥ 1"):
@@ -492,7 +544,12 @@ def test_conservative_dpo_is_the_formula_in_value_and_gradient(n, beta, epsilon)
     loss = conservative_dpo_loss(*four, beta, epsilon=epsilon)
     loss.backward()
     h = [(w - rw) - (l - rl) for w, l, rw, rl in zip(*(x.tolist() for x in four))]
-    same(loss, math.fsum((1 - epsilon) * plain_pair(d, beta) + epsilon * plain_pair(-d, beta) for d in h) / n, 1e-12)
+    same(
+        loss,
+        math.fsum((1 - epsilon) * plain_pair(d, beta) + epsilon * plain_pair(-d, beta) for d in h)
+        / n,
+        1e-12,
+    )
     same(four[0].grad, [beta * (sigmoid(beta * d) - (1 - epsilon)) / n for d in h], 1e-12)
     same(four[1].grad, (-four[0].grad).tolist(), 1e-15)
 
@@ -505,12 +562,16 @@ def test_robust_dpo_is_the_formula_in_value_and_gradient(n, beta, epsilon):
     h = [(w - rw) - (l - rl) for w, l, rw, rl in zip(*(x.tolist() for x in four))]
     terms = ((1 - epsilon) * plain_pair(d, beta) - epsilon * plain_pair(-d, beta) for d in h)
     same(loss, math.fsum(terms) / (1 - 2 * epsilon) / n, 1e-10)
-    aim = (1 - epsilon) / (1 - 2 * epsilon)  # above 1: an answer that survived the flips counts for more than one
+    aim = (1 - epsilon) / (
+        1 - 2 * epsilon
+    )  # above 1: an answer that survived the flips counts for more than one
     same(four[0].grad, [beta * (sigmoid(beta * d) - aim) / n for d in h], 1e-10)
     same(four[1].grad, (-four[0].grad).tolist(), 1e-15)
 
 
-@pytest.mark.parametrize("case", TRL["robust"], ids=lambda c: f"eps{c['epsilon']}-B{len(c['chosen_logps'])}")
+@pytest.mark.parametrize(
+    "case", TRL["robust"], ids=lambda c: f"eps{c['epsilon']}-B{len(c['chosen_logps'])}"
+)
 def test_robust_dpo_agrees_with_trl_in_value_and_gradient(case):
     four = tensors(case, *SEQUENCES)
     chosen, rejected = (x.requires_grad_() for x in four[:2])
@@ -521,7 +582,9 @@ def test_robust_dpo_agrees_with_trl_in_value_and_gradient(case):
     same(rejected.grad, case["rejected_grad"], 1e-12)
 
 
-@pytest.mark.parametrize("case", [c for c in TRL["soft"] if c["label"] > 0.5], ids=lambda c: f"eps{1 - c['label']:.2f}")
+@pytest.mark.parametrize(
+    "case", [c for c in TRL["soft"] if c["label"] > 0.5], ids=lambda c: f"eps{1 - c['label']:.2f}"
+)
 def test_conservative_dpo_agrees_with_trl_in_value_and_gradient(case):
     """TRL's 'aot' loss of one pair is the smoothed loss; its 'sigmoid' ignores label_smoothing."""
     four = tensors(case, *SEQUENCES)
@@ -541,7 +604,10 @@ def over_flips(loss, batch, beta, epsilon):
         turned = torch.tensor([bool(flips >> i & 1) for i in range(n)])
         probability = epsilon ** int(turned.sum()) * (1 - epsilon) ** int((~turned).sum())
         w, l = torch.where(turned, rejected, chosen), torch.where(turned, chosen, rejected)
-        rw, rl = torch.where(turned, ref_rejected, ref_chosen), torch.where(turned, ref_chosen, ref_rejected)
+        rw, rl = (
+            torch.where(turned, ref_rejected, ref_chosen),
+            torch.where(turned, ref_chosen, ref_rejected),
+        )
         total = total + probability * loss(w, l, rw, rl, beta, label, epsilon=epsilon)
     return total
 
@@ -555,7 +621,9 @@ def test_the_mean_of_robust_dpo_over_flips_is_the_clean_loss(batch, beta, epsilo
 
 def test_the_mean_of_the_plain_and_of_the_conservative_loss_over_flips_is_not_the_clean_loss():
     """Label smoothing is no correction: on flipped labels it is further from the clean loss than the plain loss."""
-    batch = torch.tensor([[3.0, 1.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    batch = torch.tensor(
+        [[3.0, 1.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.0], [1.0, 1.0]], dtype=torch.float64
+    )
     *four, label = batch
     clean = dpo_loss(*four, 1.0, label).item()
     plain = over_flips(lambda *a, epsilon: dpo_loss(*a), batch, 1.0, 0.3).item()
@@ -578,13 +646,17 @@ def test_a_soft_label_is_the_mean_of_both_answers(batch, beta, epsilon):
         both = label * loss(w, l, rw, rl, beta, epsilon=epsilon) + (1 - label) * loss(
             l, w, rl, rw, beta, epsilon=epsilon
         )
-        torch.testing.assert_close(loss(w, l, rw, rl, beta, label, epsilon=epsilon), both[0], rtol=1e-7, atol=1e-7)
+        torch.testing.assert_close(
+            loss(w, l, rw, rl, beta, label, epsilon=epsilon), both[0], rtol=1e-7, atol=1e-7
+        )
 
 
 def test_robust_dpo_is_unbounded_below_and_conservative_dpo_is_not():
     far, zero = torch.tensor([1e4], dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     assert robust_dpo_loss(far, zero, zero, zero, 1.0, epsilon=0.25).item() == pytest.approx(-5000)
-    assert conservative_dpo_loss(far, zero, zero, zero, 1.0, epsilon=0.25).item() == pytest.approx(2500)
+    assert conservative_dpo_loss(far, zero, zero, zero, 1.0, epsilon=0.25).item() == pytest.approx(
+        2500
+    )
 
 
 @pytest.mark.parametrize("loss", [conservative_dpo_loss, robust_dpo_loss])
@@ -600,7 +672,9 @@ def test_no_gradient_flows_into_the_reference_of_a_noisy_loss_and_nothing_is_cha
 @pytest.mark.parametrize("loss", [conservative_dpo_loss, robust_dpo_loss])
 @pytest.mark.parametrize("bad", [-0.1, 0.5, 0.7, 1.0, float("nan"), float("inf")])
 def test_a_flip_rate_outside_zero_to_below_one_half_is_refused(loss, bad):
-    with pytest.raises(ValueError, match=rf"epsilon = {bad}: expected a flip rate from 0 to below ½"):
+    with pytest.raises(
+        ValueError, match=rf"epsilon = {bad}: expected a flip rate from 0 to below ½"
+    ):
         loss(*drawn(2, 1), 1.0, epsilon=bad)
 
 
@@ -616,3 +690,106 @@ def test_noisy_losses_refuse_what_dpo_refuses(loss):
         loss(*[torch.zeros(2)] * 4, 1.0, torch.tensor([0.5, 1.01]), epsilon=0.1)
     with pytest.raises(ValueError, match=r"label \(3,\)"):
         loss(*[torch.zeros(2)] * 4, 1.0, torch.ones(3), epsilon=0.1)
+
+
+# ---- types ----------------------------------------------------------------------------------
+
+NOISY = {
+    "plain": dpo_loss,
+    "conservative": partial(conservative_dpo_loss, epsilon=0.2),
+    "robust": partial(robust_dpo_loss, epsilon=0.2),
+    "Bradley-Terry": lambda w, l, rw, rl, beta, label=None: bradley_terry_loss(w, l, label),
+}
+LABEL_TYPES = [torch.bool, torch.uint8, torch.int8, torch.int64, torch.float16, torch.float64]
+
+
+def value_and_gradients(loss, four, label):
+    leaves = [x.detach().clone().requires_grad_() for x in four]
+    value = loss(*leaves, 0.5, label)
+    value.backward()
+    return value, [x.grad for x in leaves[:2]]
+
+
+@pytest.mark.parametrize("dtype", LABEL_TYPES, ids=str)
+@pytest.mark.parametrize("loss", NOISY.values(), ids=NOISY)
+def test_labels_of_every_type_are_labels(loss, dtype):
+    for kind in (torch.float32, torch.float64):
+        four = [x.to(kind) for x in drawn(6, 3)]
+        label = torch.tensor([1, 0, 0, 1, 0, 1])
+        wanted, slopes = value_and_gradients(loss, four, label.to(kind))
+        found, same_slopes = value_and_gradients(loss, four, label.to(dtype))
+        assert found.dtype == (
+            torch.promote_types(kind, dtype) if dtype.is_floating_point else kind
+        )
+        torch.testing.assert_close(found.to(kind), wanted)
+        torch.testing.assert_close(same_slopes, slopes)
+
+
+@pytest.mark.parametrize("loss", NOISY.values(), ids=NOISY)
+def test_whole_labels_outside_zero_and_one_are_refused(loss):
+    for label in (
+        torch.tensor([0, 2]),
+        torch.tensor([-1, 1]),
+        torch.tensor([0, 255], dtype=torch.uint8),
+    ):
+        with pytest.raises(ValueError, match="expected probabilities from 0 to 1"):
+            loss(*[torch.zeros(2)] * 4, 0.1, label)
+
+
+@pytest.mark.parametrize("loss", NOISY.values(), ids=NOISY)
+def test_whole_numbers_and_what_is_no_tensor_are_refused(loss):
+    four = [torch.zeros(2)] * 4
+    for position in range(2 if loss is NOISY["Bradley-Terry"] else 4):
+        for bad, message in (
+            (torch.tensor([3, 7]), "of torch.int64: expected floating-point"),
+            (torch.tensor([3, 7], dtype=torch.uint8), "of torch.uint8: expected floating-point"),
+            (torch.tensor([True, False]), "of torch.bool: expected floating-point"),
+            (torch.zeros(2) * 1j, "of torch.complex64: expected real"),
+            ([0.0, 0.0], "is a list: expected a tensor"),
+        ):
+            wrong = [bad if i == position else x for i, x in enumerate(four)]
+            with pytest.raises(ValueError, match=message):
+                loss(*wrong, 0.1)
+    for label in ([1, 0], np.array([1.0, 0.0])):
+        with pytest.raises(ValueError, match="label is a .*: expected a tensor"):
+            loss(*four, 0.1, label)
+
+
+def test_a_difference_that_its_type_cannot_hold_is_refused():
+    large = torch.tensor([60000.0], dtype=torch.float16)
+    with pytest.raises(ValueError, match=r"chosen_rewards − rejected_rewards\[0\] is inf"):
+        bradley_terry_loss(large, -large)
+    zero = torch.zeros(1, dtype=torch.float16)
+    with pytest.raises(ValueError, match=r"difference of log-ratios\[0\] is inf"):
+        robust_dpo_loss(large, -large, zero, zero, 1e-3, epsilon=0.1)
+
+
+# ---- what is masked -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", BAD_NUMBERS)
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32], ids=str)
+def test_sft_is_finite_in_value_and_gradient_whatever_is_masked(hidden, dtype):
+    mask = torch.tensor([[1, 1, 0], [1, 0, 0]]).to(dtype)
+    logps = torch.where(mask.bool(), -torch.ones(2, 3), hidden).requires_grad_()
+    loss = sft_loss(logps, mask)
+    loss.backward()
+    assert loss.item() == 1
+    same(logps.grad, [[-1 / 3, -1 / 3, 0], [-1 / 3, 0, 0]], 1e-6)
+
+
+@pytest.mark.parametrize(
+    "mask", [[[1.0, 0.5]], [[1, 2]], [[1.0, float("nan")]], [[1, -1]]], ids=str
+)
+def test_sft_refuses_a_mask_of_other_numbers(mask):
+    with pytest.raises(ValueError, match=r"mask\[0, 1\] is .*: expected booleans, or 0 and 1"):
+        sft_loss(torch.zeros(1, 2), torch.tensor(mask))
+
+
+def test_sft_refuses_whole_numbers_and_lists():
+    with pytest.raises(ValueError, match="token_logps of torch.int64: expected floating-point"):
+        sft_loss(torch.tensor([[-1, -2]]), torch.ones(1, 2))
+    with pytest.raises(ValueError, match="token_logps is a list"):
+        sft_loss([[-1.0]], torch.ones(1, 1))
+    with pytest.raises(ValueError, match="mask is a list"):
+        sft_loss(torch.zeros(1, 1), [[1]])

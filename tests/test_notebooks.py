@@ -5,18 +5,24 @@ notices a broken one. That the stored outputs are what running gives is checked 
 """
 
 import ast
+import builtins
 import copy
 import re
+import symtable
 from configparser import ConfigParser
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from helpers.notebooks import execute, load, main, section_alone, section_of_cells, tidy
+from tools.notebooks import execute, load, section_alone, section_of_cells
 
 ROOT = Path(__file__).parent.parent
-SECTIONS = list(dict.fromkeys(name for name in section_of_cells(load(ROOT / "theory.ipynb")) if name))
+SECTIONS = list(
+    dict.fromkeys(name for name in section_of_cells(load(ROOT / "theory.ipynb")) if name)
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +58,9 @@ def machine_paths(notebook):
 
 
 def long_cells(notebook):
-    lines = ([line for line in cell.source.splitlines() if line.strip()] for cell in code_cells(notebook))
+    lines = (
+        [line for line in cell.source.splitlines() if line.strip()] for cell in code_cells(notebook)
+    )
     return [cell[0] for cell in lines if len(cell) > 30 or any(len(line) > 120 for line in cell)]
 
 
@@ -80,68 +88,160 @@ def figures_without_alternative_text(notebook):
 
 def trained_numbers_unmarked(notebook):
     """A claim about training is printed behind ≈; one without mark must be exact: '= number'."""
-    lines = [line for cell in code_cells(notebook) for out in cell.outputs for line in output_text(out).splitlines()]
-    return [line for line in lines if line.startswith(("✓", "✗")) and not re.search(r": [≈=] ", line)]
+    lines = [
+        line
+        for cell in code_cells(notebook)
+        for out in cell.outputs
+        for line in output_text(out).splitlines()
+    ]
+    return [
+        line for line in lines if line.startswith(("✓", "✗")) and not re.search(r": [≈=] ", line)
+    ]
 
 
 def notation_without_code(notebook):
     table = next(cell.source for cell in notebook.cells if cell.source.startswith("## Notation"))
     code = "\n".join(cell.source for cell in code_cells(notebook))
     code += "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "helpers").rglob("*.py"))
-    names = [name for row in table.splitlines()[4:] for name in re.findall(r"`(\w+)`", row.split("|")[2])]
-    return [name for name in names if not re.search(rf"\b{name}\b", code)] or ([] if names else ["no table"])
+    rows = [line for line in table.splitlines() if line.startswith("| $")]
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])]
+    return [name for name in names if not re.search(rf"\b{name}\b", code)] or (
+        [] if names else ["no table"]
+    )
+
+
+FRAGILE = {
+    "reads as HTML": r"<[A-Za-z/!?]",
+    "an escaped underscore": r"\\_",
+    "refused by GitHub, use mathrm": r"\\operatorname",
+    "a blank line inside": r"\n\s*\n",
+    "nothing inside": r"^\s*$",
+    "a command that MathJax or KaTeX lacks": r"\\(abs|argmax|argmin|bbox|bm|cases|DeclareMathOperator|def|"
+    r"displaylines|ensuremath|eqno|eqref|hfill|intertext|label|mathbbm|mathds|mbox|newcommand|nicefrac|norm|qty|"
+    r"ref|require|SI|slashed|strut|textsc|unicode)(?![A-Za-z])",
+    "an equation inside an equation, use aligned": r"\\begin\{(align|eqnarray|equation|gather|multline|tabular)\*?\}",
+}
+
+
+def formulas(prose):
+    """The formulas of a text: left $ or $$, formula, right $ or $$, the letter before, the letter behind."""
+    parts = ["", *re.split(r"(\$\$?)", prose), "", "", ""]
+    for i in range(2, len(parts) - 3, 4):
+        yield parts[i], parts[i + 1], parts[i + 2], parts[i - 1][-1:], parts[i + 3][:1]
+
+
+def fragile_formula(left, text, right, before, behind):
+    """What is wrong with a formula for GitHub, JupyterLab or VS Code."""
+    found = [what for what, pattern in FRAGILE.items() if re.search(pattern, text)]
+    if left != right:
+        found.append("not closed")
+    if text.count("{") != text.count("}"):
+        found.append("braces")
+    if left == "$" and (text != text.strip() or "\n" in text):
+        found.append("a space at its edge or a new line")
+    if left == "$" and re.search(r"\w", before + behind):
+        found.append("touches a letter or a digit, plain text in VS Code")
+    return [f"{what}: {before}{left}{text[:60]}{right}{behind}" for what in found]
 
 
 def fragile_mathematics(notebook):
-    """Formulas that GitHub, nbviewer or JupyterLab would take for something else: HTML, a table's cell, plain text."""
-    problems = {
-        "reads as HTML": r"<[A-Za-z/!?]",
-        "an escaped underscore": r"\\_",
-        "refused by GitHub, use mathrm": r"\\operatorname",
-        "a blank line inside": r"\n\s*\n",
-        "nothing inside": r"^\s*$",
-    }
+    """Formulas that GitHub, VS Code or JupyterLab would take for something else: HTML, a table's cell, plain text."""
     found = []
-    for cell in notebook.cells:
+    for i, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            prose = re.sub(r"```.*?```|`[^`\n]*`|\\\$", "", cell.source, flags=re.S)
-            parts = re.split(r"(\$\$?)", prose)
-            formulas = list(zip(parts[1::4], parts[2::4], [*parts[3::4], ""]))
-            found += [f"not closed: {text[:60]}" for left, text, right in formulas if left != right]
-            for left, text, _ in formulas:
-                found += [f"{what}: {text[:60]}" for what, pattern in problems.items() if re.search(pattern, text)]
-                if text.count("{") != text.count("}"):
-                    found.append(f"braces: {text[:60]}")
-                if left == "$" and (text != text.strip() or "\n" in text):
-                    found.append(f"a space at its edge or a new line: {text[:60]}")
+            prose = re.sub(r"```.*?```|`[^`\n]*`|\\\$", "`", cell.source, flags=re.DOTALL)
+            wrong = [
+                problem for formula in formulas(prose) for problem in fragile_formula(*formula)
+            ]
             rows = [line for line in prose.splitlines() if line.startswith("|")]
             cells = [part for row in rows for part in re.split(r"(?<!\\)\|", row)]
-            found += [f"cut by a table: {part}" for part in cells if part.count("$") % 2]
+            wrong += [f"cut by a table: {part}" for part in cells if part.count("$") % 2]
+            found += [f"cell {i}: {problem}" for problem in wrong]
     return found
 
 
-def names_bound(source):
-    """Names that a cell binds at its top level."""
-    found = set()
-    for node in ast.parse(source).body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
-        else:
-            found |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return found
+def set_up_cells(notebook):
+    return [cell for cell in code_cells(notebook) if "setup" in cell.metadata.get("tags", [])]
+
+
+def not_one_set_up_cell(notebook):
+    """A reader who runs one section needs to run one cell before it."""
+    found = len(set_up_cells(notebook))
+    return [] if found == 1 else [f"{found} cells tagged setup: expected one"]
+
+
+@dataclass
+class Names:
+    """What a cell binds and keeps, which global names it reads as it runs, and which its functions read when called."""
+
+    bound: set = field(default_factory=set)
+    kept: set = field(default_factory=set)
+    now: set = field(default_factory=set)
+    later: set = field(default_factory=set)
+
+    def add(self, table, when):
+        """Enter the names of a symbol table and of those inside it; when: 'now', or 'later' inside a function."""
+        outside = table.get_type() == "module"
+        for symbol in table.get_symbols():
+            binds = symbol.is_assigned() or symbol.is_imported()
+            if binds and (outside or symbol.is_declared_global()):
+                self.bound.add(symbol.get_name())
+            if symbol.is_referenced() and (outside or symbol.is_global()):
+                getattr(self, when).add(symbol.get_name())
+        for inner in table.get_children():
+            runs_at_once = inner.get_type() == "class" or re.search(
+                "listcomp|setcomp|dictcomp|genexpr", inner.get_name()
+            )
+            self.add(inner, when if runs_at_once else "later")
+
+    @classmethod
+    def of(cls, source):
+        """The names of a cell."""
+        names, nodes = cls(), list(ast.walk(ast.parse(source)))
+        names.add(symtable.symtable(source, "cell", "exec"), "now")
+        caught = {
+            node.name for node in nodes if isinstance(node, ast.ExceptHandler)
+        }  # unbound when handled
+        stored = {
+            node.id
+            for node in nodes
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        names.kept = names.bound - (caught - stored)
+        return names
 
 
 def set_up_overwritten(notebook):
     """A section that rebinds a name of the set-up would change what later sections see."""
-    set_up = [cell for cell in code_cells(notebook) if "setup" in cell.metadata.get("tags", [])]
-    names = set().union(*(names_bound(cell.source) for cell in set_up))
-    return [n for cell in code_cells(notebook) if cell not in set_up for n in names_bound(cell.source) & names]
+    names = set().union(*(Names.of(cell.source).kept for cell in set_up_cells(notebook)))
+    others = [cell for cell in code_cells(notebook) if cell not in set_up_cells(notebook)]
+    return [name for cell in others for name in Names.of(cell.source).kept & names]
+
+
+def names_missing(notebook):
+    """Names that a section reads and that neither it nor the set-up binds: a NameError for who runs it alone."""
+    given = {*dir(builtins), "display", "get_ipython"}
+    given = given.union(*(Names.of(cell.source).kept for cell in set_up_cells(notebook)))
+    sections, missing = {}, []
+    for cell, section in zip(notebook.cells, section_of_cells(notebook)):
+        if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", []):
+            sections.setdefault(section, []).append(Names.of(cell.source))
+    for section, cells in sections.items():
+        so_far = set(given)
+        for names in cells:
+            missing += [
+                f"section {section}: {name}" for name in sorted(names.now - so_far - names.bound)
+            ]
+            so_far |= names.kept
+        later = set().union(*(names.later for names in cells)) - so_far
+        missing += [f"section {section}: {name}" for name in sorted(later)]
+    return missing
 
 
 CONVENTIONS = [
+    not_one_set_up_cell,
     set_up_overwritten,
+    names_missing,
     not_executed_in_order,
     errors_or_warnings,
     machine_paths,
@@ -160,7 +260,9 @@ def test_theory_keeps(problems, theory):
 
 
 @pytest.mark.parametrize(
-    "problems", [machine_paths, long_cells, repeated_paragraphs, fragile_mathematics], ids=lambda f: f.__name__
+    "problems",
+    [machine_paths, long_cells, repeated_paragraphs, fragile_mathematics],
+    ids=lambda f: f.__name__,
 )
 def test_exercises_keep(problems):
     assert problems(load(ROOT / "exercises.ipynb")) == []
@@ -178,7 +280,9 @@ def drop_alternative_text(notebook, cells):
 
 
 def repeat_a_paragraph(notebook, cells):
-    notebook.cells.append(next(c for c in notebook.cells if c.cell_type == "markdown" and len(c.source) > 300))
+    notebook.cells.append(
+        next(c for c in notebook.cells if c.cell_type == "markdown" and len(c.source) > 300)
+    )
 
 
 def rename_in_notation(notebook, cells):
@@ -187,11 +291,11 @@ def rename_in_notation(notebook, cells):
 
 
 def warn(notebook, cells):
-    cells[3].outputs = [nbformat.v4.new_output("stream", name="stderr", text="Warning")]
+    cells[3].outputs = [new_output("stream", name="stderr", text="Warning")]
 
 
 def unmark(notebook, cells):
-    cells[3].outputs = [nbformat.v4.new_output("stream", name="stdout", text="✓ §1 x: 0.3 (claimed < 1)")]
+    cells[3].outputs = [new_output("stream", name="stdout", text="✓ §1 x: 0.3 (claimed < 1)")]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +309,13 @@ def unmark(notebook, cells):
         (figures_without_alternative_text, drop_alternative_text),
         (trained_numbers_unmarked, unmark),
         (notation_without_code, rename_in_notation),
-        (set_up_overwritten, lambda notebook, cells: cells[5].update(source="world = 3")),
+        (set_up_overwritten, lambda notebook, cells: cells[5].update(source="torch = 3")),
+        (not_one_set_up_cell, lambda notebook, cells: cells[5].metadata.update(tags=["setup"])),
+        (
+            not_one_set_up_cell,
+            lambda notebook, cells: set_up_cells(notebook)[0].metadata.update(tags=[]),
+        ),
+        (names_missing, lambda notebook, cells: cells[5].update(source="print(nobody_bound_this)")),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -226,12 +336,23 @@ def test_a_broken_notebook_is_noticed(problems, change, theory):
         ("$a\nb$", "new line"),
         (r"$\frac{a}{b$", "braces"),
         ("| $P(a|b)$ | x |", "table"),
+        (r"$r+1.25\cdot$words", "touches"),
+        ("in $x$2", "touches"),
+        ("a$x$", "touches"),
+        ("a_$x$", "touches"),
+        (r"$\bm{x}$", "lacks"),
+        (r"$$x \label{eq:1}$$", "lacks"),
+        (r"$$\begin{align}a&=b\end{align}$$", "aligned"),
+        (
+            r"$$\begin{aligned}a&=b\end{aligned}$$, $\reflectbox{x}$-th, ($x$), `a`$y$ and $x$'s",
+            None,
+        ),
         ("`$5`, \\$5, ```\n$x\n```", None),
         ("$a\\lt b$ and $$a\n< b$$\n\n| $P(a\\mid b)$ | $c$ |", None),
     ],
 )
 def test_mathematics_that_does_not_render_is_named(text, problem):
-    found = fragile_mathematics(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]))
+    found = fragile_mathematics(new_notebook(cells=[new_markdown_cell(text)]))
     assert found == [] if problem is None else any(problem in line for line in found)
 
 
@@ -244,62 +365,60 @@ def test_sections_are_in_order():
     assert numbers == sorted(numbers)
 
 
-def small_notebook(*sources):
-    notebook = nbformat.v4.new_notebook()
-    for source in sources:
-        new = nbformat.v4.new_markdown_cell if source.startswith("#") else nbformat.v4.new_code_cell
+@pytest.mark.parametrize(
+    "cells, missing",
+    [
+        (["x = 1\nprint(x)"], []),
+        (["print(x)", "x = 1"], ["x"]),
+        (["f = lambda: x", "x = 1\nf()"], []),
+        (["f = lambda: x"], ["x"]),
+        (["print([y for y in range(3) if y < x])", "x = 1"], ["x"]),
+        (["def f():\n    global x\n    x = 1", "f()\nprint(x)"], []),
+        (["class A:\n    y = x"], ["x"]),
+        (["import os.path\nprint(os, given, display)"], []),
+        (["print(other)"], ["other"]),
+        (["try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    print(e)", "print(e)"], ["e"]),
+    ],
+)
+def test_names_that_a_section_lacks_are_found(cells, missing):
+    notebook = new_notebook()
+    for source in ("given = 1", "### 1.1 One", "other = 1", "### 1.2 Two", *cells):
+        new = new_markdown_cell if source.startswith("#") else new_code_cell
         notebook.cells.append(new(source))
-    return notebook
-
-
-def test_a_section_alone_has_the_set_up_and_nothing_of_other_sections():
-    notebook = small_notebook("# Title", "a = 1", "## 1. One", "b = a", "### 1.1 More", "c = a", "## End", "d = a")
-    notebook.cells[1].metadata["tags"] = ["setup"]
-    assert [cell.source for cell in section_alone(notebook, "1.1").cells] == ["a = 1", "### 1.1 More", "c = a"]
-    assert section_of_cells(notebook) == ["", "", "1", "1", "1.1", "1.1", "", ""]
-
-
-def test_an_unknown_section_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="no section '9.9': expected one of 1"):
-        section_alone(small_notebook("## 1. One"), "9.9")
-
-
-def test_a_failing_cell_is_named_with_its_section():
-    with pytest.raises(RuntimeError, match=r"section 2.1, cell 1 failed(.|\n)*ZeroDivisionError"):
-        execute(small_notebook("### 2.1 Here", "1 / 0"))
-
-
-def test_the_command_line_reports_seconds_and_keeps_what_matters(tmp_path, capsys):
-    nbformat.write(small_notebook("### 2.1 Here", "print('hello')"), tmp_path / "in.ipynb")
-    assert main(["run", str(tmp_path / "in.ipynb"), str(tmp_path / "new" / "out.ipynb")]) == 0
-    assert re.search(r"2\.1 +\d+\.\d s", capsys.readouterr().out)
-    (cell,) = code_cells(load(tmp_path / "new" / "out.ipynb"))
-    assert cell.outputs[0].text == "hello\n" and "execution" not in cell.metadata
-
-
-def test_a_failing_notebook_makes_the_command_fail(tmp_path, capsys):
-    nbformat.write(small_notebook("### 2.1 Here", "1 / 0"), tmp_path / "in.ipynb")
-    assert main(["run", str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb")]) == 1
-    assert "section 2.1" in capsys.readouterr().err
-
-
-def test_a_missing_notebook_says_where_to_run_this():
-    with pytest.raises(FileNotFoundError, match="folder that holds theory.ipynb"):
-        load("no/such.ipynb")
-
-
-def test_tidy_removes_what_is_not_content():
-    notebook = small_notebook("x = 1")
-    notebook.cells[0].metadata["execution"] = {"iopub.status.busy": "now"}
-    notebook.metadata["widgets"] = {"state": {}}
-    tidy(notebook)
-    assert "execution" not in notebook.cells[0].metadata and "widgets" not in notebook.metadata
+    notebook.cells[0].metadata["tags"] = ["setup"]
+    assert names_missing(notebook) == [f"section 1.2: {name}" for name in missing]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section", SECTIONS)
 def test_each_section_runs_alone(section, theory):
-    execute(section_alone(theory, section), ROOT)
+    """Literally: in a fresh kernel the one set-up cell, and then the section's cells."""
+    alone = section_alone(theory, section)
+    others = [cell for cell, name in zip(alone.cells, section_of_cells(alone)) if name != section]
+    assert others == set_up_cells(theory) and len(others) == 1
+    execute(alone, ROOT)
+
+
+ONE_FIGURE = """
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots()
+axes.plot([1, 2])
+figures.show(figure, "A line that rises.")
+"""
+
+
+@pytest.mark.slow
+def test_a_home_that_cannot_be_written_leaves_no_warning_in_the_lesson(
+    theory, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("no folder can be made below this", encoding="utf-8")
+    for name in ("HOME", "USERPROFILE", "MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "file" / "none"))
+    notebook = new_notebook(cells=[*copy.deepcopy(set_up_cells(theory)), new_code_cell(ONE_FIGURE)])
+    execute(notebook, ROOT)
+    assert errors_or_warnings(notebook) == []
+    assert any("image/png" in output.get("data", {}) for output in notebook.cells[-1].outputs)
 
 
 OTHER_WEIGHTS = """
@@ -325,7 +444,10 @@ def masked_outputs(cell):
     """What a cell printed, with nbval's masks; whether a claim held is not the question here."""
     rules = ConfigParser(interpolation=None, delimiters=(":",))
     rules.read(ROOT / "tests" / "nbval_sanitize.cfg", encoding="utf-8")
-    text = "".join(output_text(output) + str(output.get("data", {}).get("text/html", "")) for output in cell.outputs)
+    text = "".join(
+        output_text(output) + str(output.get("data", {}).get("text/html", ""))
+        for output in cell.outputs
+    )
     for name in rules.sections():
         text = re.sub(rules[name]["regex"], rules[name]["replace"], text)
     return text.replace("✗", "✓")
@@ -336,7 +458,7 @@ def test_what_training_changes_is_printed_behind_the_mask(theory, monkeypatch):
     """Another processor rounds otherwise, and everything trained comes out anew: so do slightly other weights."""
     monkeypatch.setenv("LESSON_SEED", "0")  # claims record instead of raising
     other = copy.deepcopy(theory)
-    other.cells.insert(0, nbformat.v4.new_code_cell(OTHER_WEIGHTS))
+    other.cells.insert(0, new_code_cell(OTHER_WEIGHTS))
     execute(other, ROOT)
     differ = {"compared": [], "left out": []}
     for stored, now in zip(theory.cells, other.cells[1:]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 
 from conftest import seeded
 from helpers.policies import (
+    as_mask,
     best_of_n,
     by_reward,
     check_beta,
+    check_floating,
+    check_real,
     draw_best_of_n,
     expected,
     frontier,
@@ -85,7 +89,10 @@ def close(found: torch.Tensor, value, tolerance: float = 1e-9) -> None:
 def test_expected_is_the_sum_of_probability_times_value(two, data):
     p, _ = two
     values = data.draw(rewards_for(len(p)))
-    close(expected(table(p), torch.tensor(values, dtype=torch.float64)), math.fsum(a * v for a, v in zip(p, values)))
+    close(
+        expected(table(p), torch.tensor(values, dtype=torch.float64)),
+        math.fsum(a * v for a, v in zip(p, values)),
+    )
 
 
 @given(policies(2, holes=True))
@@ -122,7 +129,10 @@ def test_all_formulas_work_row_by_row_on_any_number_of_leading_axes():
         for j in range(4):
             close(expected(logps, rewards)[i, j], expected(logps[i, j], rewards[i, j]))
             close(kl(logps, ref)[i, j], kl(logps[i, j], ref[i, j]))
-            close(objective(logps, ref, rewards, 0.5)[i, j], objective(logps[i, j], ref[i, j], rewards[i, j], 0.5))
+            close(
+                objective(logps, ref, rewards, 0.5)[i, j],
+                objective(logps[i, j], ref[i, j], rewards[i, j], 0.5),
+            )
             close(best[i, j], optimum(ref[i, j], rewards[i, j], 0.5)[0])
             close(log_z[i, j], optimum(ref[i, j], rewards[i, j], 0.5)[1])
 
@@ -155,7 +165,9 @@ def test_every_small_step_away_from_the_optimum_lowers_the_objective():
     best, _ = optimum(ref, r, 0.3)
     top = objective(best, ref, r, 0.3)
     for _ in range(50):
-        moved = (best + 0.05 * torch.randn(6, generator=generator, dtype=torch.float64)).log_softmax(-1)
+        moved = (
+            best + 0.05 * torch.randn(6, generator=generator, dtype=torch.float64)
+        ).log_softmax(-1)
         assert objective(moved, ref, r, 0.3) < top - 1e-6
 
 
@@ -195,7 +207,9 @@ def test_what_the_reference_never_says_the_optimum_never_says():
     assert best[1] == -INF
     close(best.exp(), [1 / (1 + math.e), 0.0, math.e / (1 + math.e)])
     close(log_z, math.log((1 + math.e) / 2))
-    assert objective(table([0.2, 0.6, 0.2]), ref, r, 1.0) == -INF, "mass outside the support costs infinitely much"
+    assert objective(table([0.2, 0.6, 0.2]), ref, r, 1.0) == -INF, (
+        "mass outside the support costs infinitely much"
+    )
 
 
 def test_a_large_beta_keeps_the_optimum_at_the_reference():
@@ -219,7 +233,9 @@ def test_rewards_ten_thousand_times_beta_stay_finite(rewards, dtype):
     ref, r = table([0.1, 0.2, 0.7]).to(dtype), torch.tensor(rewards, dtype=dtype)
     best, log_z = optimum(ref, r, 1e-4)
     assert torch.isfinite(best).all() and torch.isfinite(log_z)
-    torch.testing.assert_close(best.exp().sum(), torch.ones((), dtype=dtype))  # log Z is 10,000 and must not round it
+    torch.testing.assert_close(
+        best.exp().sum(), torch.ones((), dtype=dtype)
+    )  # log Z is 10,000 and must not round it
     assert torch.isfinite(objective(best, ref, r, 1e-4))
 
 
@@ -255,7 +271,12 @@ def test_the_gradient_of_kl_is_right_and_finite_where_a_response_has_no_probabil
     q = [0.2, 0.3, 0.5, 0.0]
     divergence = kl(logits.log_softmax(-1), table(q))
     divergence.backward()
-    p = [math.exp(0.3) / (math.exp(0.3) + math.exp(-1)), 0.0, math.exp(-1) / (math.exp(0.3) + math.exp(-1)), 0.0]
+    p = [
+        math.exp(0.3) / (math.exp(0.3) + math.exp(-1)),
+        0.0,
+        math.exp(-1) / (math.exp(0.3) + math.exp(-1)),
+        0.0,
+    ]
     close(divergence, plain_kl(p, q))
     close(logits.grad, [a * (math.log(a / b) - plain_kl(p, q)) if a else 0.0 for a, b in zip(p, q)])
 
@@ -296,7 +317,9 @@ BAD_POLICIES = {
 @pytest.mark.parametrize("policy", BAD_POLICIES.values(), ids=BAD_POLICIES.keys())
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 def test_what_is_not_a_policy_is_refused(call, policy):
-    with pytest.raises(ValueError, match="logps: .*: expected log-probabilities that sum to 1 over the last axis"):
+    with pytest.raises(
+        ValueError, match="logps: .*: expected log-probabilities that sum to 1 over the last axis"
+    ):
         call(policy)
 
 
@@ -328,7 +351,11 @@ def test_values_that_are_not_finite_are_refused(bad):
 
 @pytest.mark.parametrize("beta", [0, -1.0, float("nan"), INF, -INF])
 def test_beta_must_be_a_finite_number_above_zero(beta):
-    for call in (check_beta, lambda b: objective(GOOD, GOOD, ZERO, b), lambda b: optimum(GOOD, ZERO, b)):
+    for call in (
+        check_beta,
+        lambda b: objective(GOOD, GOOD, ZERO, b),
+        lambda b: optimum(GOOD, ZERO, b),
+    ):
         with pytest.raises(ValueError, match=f"beta = {beta}: expected a finite number above 0"):
             call(beta)
     check_beta(1e-9)
@@ -341,7 +368,9 @@ def plain_best_of_n(ref: list[float], scores: list[float], n: int) -> list[float
     """P(kept) by listing all sequences of n draws; the first of the best is kept."""
     found = [0.0] * len(ref)
     for draws in itertools.product(range(len(ref)), repeat=n):
-        found[max(draws, key=lambda y: scores[y])] += math.prod(ref[y] for y in draws)  # max keeps the first
+        found[max(draws, key=lambda y: scores[y])] += math.prod(
+            ref[y] for y in draws
+        )  # max keeps the first
     return found
 
 
@@ -397,7 +426,9 @@ def test_the_top_fraction_keeps_the_best_mass(one, data, fraction):
         taken = min(mass, left)
         left -= taken
         for y in members:
-            assert kept[y].item() == pytest.approx(ref[y] * taken / mass / fraction if mass else 0.0, abs=1e-9)
+            assert kept[y].item() == pytest.approx(
+                ref[y] * taken / mass / fraction if mass else 0.0, abs=1e-9
+            )
 
 
 @given(policies(2, holes=True), st.data(), st.lists(st.floats(0.01, 1), min_size=1, max_size=3))
@@ -422,12 +453,17 @@ def test_by_reward_keeps_optimum_kl_and_reward(one, data):
     close(expected(short, values), expected(long, rewards))
 
 
-@pytest.mark.parametrize("rewards", [[0.5, 0.5, -1.0, 2.0], [1.0, 1.0, 1.0, 1.0], [0.0, 3.0, 1.0, 2.0]])
+@pytest.mark.parametrize(
+    "rewards", [[0.5, 0.5, -1.0, 2.0], [1.0, 1.0, 1.0, 1.0], [0.0, 3.0, 1.0, 2.0]]
+)
 def test_the_mean_over_pairs_is_the_double_sum_over_different_responses(rewards):
     """In plain Python, for a function that is not symmetric, with ties and a response of probability 0."""
     for p in ([0.4, 0.3, 0.2, 0.1], [0.7, 0.0, 0.3, 0.0]):
         plain = math.fsum(
-            p[i] * p[j] / (1 - p[i]) * (2 * rewards[i] - rewards[j] ** 2) for i in range(4) for j in range(4) if i != j
+            p[i] * p[j] / (1 - p[i]) * (2 * rewards[i] - rewards[j] ** 2)
+            for i in range(4)
+            for j in range(4)
+            if i != j
         )
         found = mean_over_pairs(table([p]), torch.tensor([rewards]), lambda a, b: 2 * a - b**2)
         assert found.shape == (1,)
@@ -440,7 +476,11 @@ def test_the_mean_over_pairs_needs_two_responses():
 
 
 def test_the_mean_over_pairs_agrees_with_pairs_that_are_drawn(world):
-    ref = torch.randn(48, world.n_responses, generator=seeded(0), dtype=torch.float64).mul(3).log_softmax(-1)
+    ref = (
+        torch.randn(48, world.n_responses, generator=seeded(0), dtype=torch.float64)
+        .mul(3)
+        .log_softmax(-1)
+    )
     pairs = draw_pairs(world, ResponseSampler(ref), Annotator(), 20_000, seeded(1))
     exact = mean_over_pairs(ref, world.gold, lambda a, b: torch.sigmoid((a - b).abs())).mean()
     assert pairs.label.mean().item() == pytest.approx(exact.item(), abs=4 * 0.15 / 20_000**0.5)
@@ -480,11 +520,98 @@ def test_drawing_best_of_n_agrees_with_the_exact_policy():
         (lambda r, s: mean_of_top(r, s, s[:2], [0.5]), "values"),
         (lambda r, s: frontier(r, s, []), "no betas"),
         (lambda r, s: by_reward(r, s * float("nan")), "NaN or infinity"),
-        (lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([0]), 0, seeded(0)), "n = 0"),
-        (lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([]), 2, seeded(0)), "prompts"),
-        (lambda r, s: draw_best_of_n(lambda x, g: x, s[None] * float("nan"), torch.tensor([0]), 2, seeded(0)), "NaN"),
+        (
+            lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([0]), 0, seeded(0)),
+            "n = 0",
+        ),
+        (
+            lambda r, s: draw_best_of_n(lambda x, g: x, s[None], torch.tensor([]), 2, seeded(0)),
+            "prompts",
+        ),
+        (
+            lambda r, s: draw_best_of_n(
+                lambda x, g: x, s[None] * float("nan"), torch.tensor([0]), 2, seeded(0)
+            ),
+            "NaN",
+        ),
     ],
 )
 def test_selection_refuses_what_it_cannot_use(call, message):
     with pytest.raises(ValueError, match=message):
         call(table([0.5, 0.3, 0.2]), torch.tensor([0.0, 2.0, 1.0], dtype=torch.float64))
+
+
+# ---- checks that others share, and types ----------------------------------------------------
+
+
+def test_real_and_floating_arguments_are_told_apart_and_named():
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        check_floating(x=torch.zeros(2, dtype=dtype))
+    for dtype in (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
+        check_real(x=torch.zeros(2, dtype=dtype))
+        with pytest.raises(
+            ValueError,
+            match=rf"y of {dtype}: expected floating-point numbers. Convert with .double",
+        ):
+            check_floating(x=torch.zeros(2), y=torch.zeros(2, dtype=dtype))
+    for dtype in (torch.uint16, torch.uint64, torch.complex64):
+        with pytest.raises(ValueError, match=f"y of {dtype}: expected real numbers"):
+            check_real(x=torch.zeros(2), y=torch.zeros(2, dtype=dtype))
+    for bad in ([0.0], np.zeros(2), None, 1.0):
+        with pytest.raises(ValueError, match=f"y is a {type(bad).__name__}: expected a tensor"):
+            check_floating(x=torch.zeros(2), y=bad)
+
+
+def test_a_mask_is_booleans_or_zeros_and_ones():
+    wanted = torch.tensor([[True, False]])
+    for dtype in (torch.bool, torch.uint8, torch.int64, torch.float16, torch.float64):
+        assert torch.equal(as_mask(wanted.to(dtype)), wanted)
+    for bad in (2.0, -1.0, 0.5, INF, float("nan")):
+        with pytest.raises(
+            ValueError, match=rf"mask\[0, 1\] is {bad}: expected booleans, or 0 and 1"
+        ):
+            as_mask(torch.tensor([[1.0, bad]]))
+
+
+REWARDS = torch.tensor([0, 1, 1, 3])
+REF = table([0.4, 0.3, 0.2, 0.1])
+OF_REWARDS = {
+    "expected": lambda r: expected(REF, r),
+    "objective": lambda r: objective(REF, REF, r, 0.5),
+    "optimum": lambda r: optimum(REF, r, 0.5)[0],
+    "frontier": lambda r: torch.stack(frontier(REF, r, [0.5, 2.0])),
+    "by_reward": lambda r: by_reward(REF, r)[1],
+    "best_of_n": lambda r: best_of_n(REF, r, 3),
+    "top_fraction": lambda r: top_fraction(REF, r, 0.25),
+    "mean_of_top": lambda r: mean_of_top(REF, r, r, [0.25, 0.5]),
+    "draw_best_of_n": lambda r: draw_best_of_n(
+        lambda x, g: torch.randint(4, x.shape, generator=g),
+        r[None],
+        torch.zeros(50).long(),
+        3,
+        seeded(0),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.uint8, torch.int8, torch.int64, torch.float16], ids=str
+)
+@pytest.mark.parametrize("call", OF_REWARDS.values(), ids=OF_REWARDS)
+def test_rewards_of_every_type_count_as_the_numbers_they_are(call, dtype):
+    found, wanted = call(REWARDS.to(dtype)), call(REWARDS.to(dtype).double())
+    torch.testing.assert_close(found.double(), wanted.double(), rtol=1e-6, atol=0)
+
+
+def test_the_mean_over_pairs_subtracts_no_whole_numbers():
+    with pytest.raises(ValueError, match="rewards of torch.uint8: expected floating-point"):
+        mean_over_pairs(REF, REWARDS.byte(), lambda a, b: a - b)
+
+
+def test_lists_and_arrays_are_refused():
+    for call in OF_REWARDS.values():
+        with pytest.raises(ValueError, match="is a ndarray: expected a tensor"):
+            call(np.array([0.0, 1.0, 1.0, 3.0]))
+    for call in (lambda p: kl(p, REF), lambda p: kl(REF, p), lambda p: expected(p, REWARDS)):
+        with pytest.raises(ValueError, match="logps is a list: expected a tensor"):
+            call(REF.tolist())

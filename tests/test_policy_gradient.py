@@ -15,12 +15,20 @@ from hypothesis import strategies as st
 from conftest import seeded
 from helpers.gpt import all_logps, token_logps
 from helpers.policies import expected, kl
-from helpers.policy_gradient import clipped_policy_loss, clipped_value_loss, gae, kl_estimates, whiten
+from helpers.policy_gradient import (
+    clipped_policy_loss,
+    clipped_value_loss,
+    gae,
+    kl_estimates,
+    whiten,
+)
 
 F64 = torch.float64
 
 
-def batch(seed: int, rows: int = 5, width: int = 6, n: int = 4) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def batch(
+    seed: int, rows: int = 5, width: int = 6, n: int = 4
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """A right-padded mask and n tensors (rows, width)."""
     generator = seeded(seed)
     lengths = torch.randint(1, width + 1, (rows,), generator=generator)
@@ -33,7 +41,9 @@ def scored(mask: torch.Tensor):
 
 
 def same(found, wanted, tolerance=1e-12):
-    torch.testing.assert_close(found, torch.as_tensor(wanted, dtype=F64), rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(
+        found, torch.as_tensor(wanted, dtype=F64), rtol=tolerance, atol=tolerance
+    )
 
 
 # ---- generalised advantages -----------------------------------------------------------------
@@ -43,10 +53,15 @@ def plain_gae(rewards, values, length, gamma, lam):
     """The double sum Σ_l (γλ)^l δ_{t+l}, without recursion."""
     v = values[:length] + [0.0]
     delta = [rewards[t] + gamma * v[t + 1] - v[t] for t in range(length)]
-    return [math.fsum((gamma * lam) ** (k - t) * delta[k] for k in range(t, length)) for t in range(length)]
+    return [
+        math.fsum((gamma * lam) ** (k - t) * delta[k] for k in range(t, length))
+        for t in range(length)
+    ]
 
 
-@pytest.mark.parametrize("gamma, lam", [(1.0, 1.0), (1.0, 0.95), (0.9, 0.5), (0.7, 0.0), (0.0, 1.0)])
+@pytest.mark.parametrize(
+    "gamma, lam", [(1.0, 1.0), (1.0, 0.95), (0.9, 0.5), (0.7, 0.0), (0.0, 1.0)]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_gae_is_the_sum_of_its_definition(seed, gamma, lam):
     mask, (rewards, values, *_) = batch(seed)
@@ -64,13 +79,18 @@ def test_with_gamma_and_lambda_one_the_returns_are_the_rewards_still_to_come(see
     mask, (rewards, values, *_) = batch(seed)
     _, returns = gae(rewards, values, mask, 1.0, 1.0)
     for i, t in scored(mask):
-        same(returns[i, t], math.fsum(r for r, on in zip(rewards[i, t:].tolist(), mask[i, t:].tolist()) if on))
+        same(
+            returns[i, t],
+            math.fsum(r for r, on in zip(rewards[i, t:].tolist(), mask[i, t:].tolist()) if on),
+        )
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1))
 def test_a_perfect_value_function_leaves_no_advantage(seed, gamma, lam):
     mask, (rewards, *_) = batch(seed)
-    _, values = gae(rewards, torch.zeros_like(rewards), mask, gamma, 1.0)  # discounted rewards to come
+    _, values = gae(
+        rewards, torch.zeros_like(rewards), mask, gamma, 1.0
+    )  # discounted rewards to come
     advantages, returns = gae(rewards, values, mask, gamma, lam)
     same(advantages, torch.zeros_like(advantages), 1e-9)
     same(returns, values, 1e-9)
@@ -131,7 +151,12 @@ ONE = torch.ones(1, 1, dtype=F64)
     [
         (1.5, 2.0, -1.2 * 2, 0.0),  # A > 0, ρ above: cut off
         (0.5, 2.0, -0.5 * 2, -0.5 * 2),  # A > 0, ρ below: pulled back in full
-        (1.5, -2.0, 1.5 * 2, 1.5 * 2),  # A < 0, ρ above: pulled back in full, the loss is not bounded
+        (
+            1.5,
+            -2.0,
+            1.5 * 2,
+            1.5 * 2,
+        ),  # A < 0, ρ above: pulled back in full, the loss is not bounded
         (0.5, -2.0, 0.8 * 2, 0.0),  # A < 0, ρ below: cut off
         (1.1, 2.0, -1.1 * 2, -1.1 * 2),
         (0.9, -2.0, 0.9 * 2, 0.9 * 2),
@@ -171,7 +196,10 @@ def test_clipped_value_loss_is_the_loop(seed, clip):
 
 
 def test_a_value_that_ran_past_the_clip_away_from_its_target_is_still_pulled_back():
-    for value, slope in ((2.0, 2.0), (-2.0, 0.0)):  # target −3 or beyond: away from it, and towards it
+    for value, slope in (
+        (2.0, 2.0),
+        (-2.0, 0.0),
+    ):  # target −3 or beyond: away from it, and towards it
         values = torch.full((1, 1), value, dtype=F64, requires_grad=True)
         target = 0.0 if slope else -3.0
         clipped_value_loss(values, 0 * ONE, target * ONE, ONE, 0.5).backward()
@@ -206,14 +234,20 @@ def recorded(case: dict, *names: str) -> tuple[torch.Tensor, ...]:
     return torch.arange(tensors[0].shape[1]) < torch.tensor(case["lengths"])[:, None], *tensors
 
 
-@pytest.mark.parametrize("case", FROZEN["advantages"], ids=lambda c: f"{c['gamma']}-{c['lam']}-{len(c['lengths'])}")
+@pytest.mark.parametrize(
+    "case", FROZEN["advantages"], ids=lambda c: f"{c['gamma']}-{c['lam']}-{len(c['lengths'])}"
+)
 def test_gae_against_trl_and_torchrl(case):
     mask, rewards, values = recorded(case, "rewards", "values")
     advantages, returns = gae(rewards, values, mask, case["gamma"], case["lam"])
     same(advantages[mask], case["torchrl_advantages"])
     same(returns[mask], case["trl_returns"])
     # TRL adds 1e-8 to the variance
-    same(whiten(advantages, mask)[mask], case["trl_whitened_advantages"], 1e-8 / advantages[mask].var().item())
+    same(
+        whiten(advantages, mask)[mask],
+        case["trl_whitened_advantages"],
+        1e-8 / advantages[mask].var().item(),
+    )
 
 
 @pytest.mark.parametrize("case", FROZEN["whiten"])
@@ -230,7 +264,9 @@ def test_the_clipped_losses_and_their_gradients_against_trl_and_torchrl(case):
     same(loss.detach(), case["policy_loss"])
     same(logps.grad, case["logps_grad"])
     mask, values, old_values, returns = recorded(case, "values", "old_values", "returns")
-    loss = clipped_value_loss(values.requires_grad_(), old_values, returns, mask, case["value_clip"])
+    loss = clipped_value_loss(
+        values.requires_grad_(), old_values, returns, mask, case["value_clip"]
+    )
     loss.backward()
     same(loss.detach(), case["value_loss"])
     same(values.grad, case["values_grad"])
@@ -244,9 +280,13 @@ def test_the_frozen_losses_visit_every_case_of_the_clip():
         )
         ratio, moved = (logps - old_logps).exp(), new - old
         side = (ratio > 1 + case["clip"]).int() - (ratio < 1 - case["clip"]).int()
-        seen |= {("policy", s, a > 0) for s, a in zip(side[mask].tolist(), advantages[mask].tolist())}
+        seen |= {
+            ("policy", s, a > 0) for s, a in zip(side[mask].tolist(), advantages[mask].tolist())
+        }
         side = (moved > case["value_clip"]).int() - (moved < -case["value_clip"]).int()
-        seen |= {("value", s, t > 0) for s, t in zip(side[mask].tolist(), (returns - old)[mask].tolist())}
+        seen |= {
+            ("value", s, t > 0) for s, t in zip(side[mask].tolist(), (returns - old)[mask].tolist())
+        }
     assert seen == set(product(("policy", "value"), (-1, 0, 1), (True, False)))
 
 
@@ -274,7 +314,9 @@ def test_values_and_gradients_of_the_estimators_by_enumeration(seed):
     logits, ref = two_policies(seed)
     logps = logits.log_softmax(-1)
     estimates = kl_estimates(logps, ref)
-    for k, value in zip(estimates, (kl(logps, ref), expected(logps, 0.5 * (logps - ref) ** 2), kl(logps, ref))):
+    for k, value in zip(
+        estimates, (kl(logps, ref), expected(logps, 0.5 * (logps - ref) ** 2), kl(logps, ref))
+    ):
         same(expected(logps, k).detach(), value.detach())
     wanted = (0 * logps.sum(), kl(logps, ref), kl(ref, logps))
     for k, target in zip(estimates, wanted):
@@ -285,7 +327,9 @@ def test_values_and_gradients_of_the_estimators_by_enumeration(seed):
 
 
 def test_k3_of_nearly_equal_policies_is_not_lost_to_rounding():
-    u = torch.tensor([1e-2, 1e-3, 3e-4, -3e-4])  # float32, where e^(−u) − 1 + u would be off by a tenth and more
+    u = torch.tensor(
+        [1e-2, 1e-3, 3e-4, -3e-4]
+    )  # float32, where e^(−u) − 1 + u would be off by a tenth and more
     _, k2, k3 = kl_estimates(u, torch.zeros(4))
     torch.testing.assert_close(k3, k2, rtol=1e-2, atol=0)
 
@@ -340,7 +384,9 @@ def exact_gradient(tree, rewards):
 def mean_gradient(tree, rewards, **options):
     """The sampled gradient's expectation: each response alone, weighted by its probability."""
     p = tree.logps().detach().exp()
-    return sum(p[y] * sampled_gradient(tree, torch.tensor([y]), rewards, **options) for y in range(len(p)))
+    return sum(
+        p[y] * sampled_gradient(tree, torch.tensor([y]), rewards, **options) for y in range(len(p))
+    )
 
 
 def state_values(tree, seed):
@@ -380,7 +426,9 @@ def test_sampled_in_batches_it_meets_the_exact_gradient_within_monte_carlo_error
     rows = torch.multinomial(p, 20_000, replacement=True, generator=seeded(6))
     found = sampled_gradient(tree, rows, rewards)
     assert ((found - exact).abs() < 5 * error + 1e-12).all()
-    assert ((found - 1.2 * exact).abs() > 5 * error).any(), "the error is small enough to notice 20 %"
+    assert ((found - 1.2 * exact).abs() > 5 * error).any(), (
+        "the error is small enough to notice 20 %"
+    )
 
 
 def test_the_gradient_of_a_gpt_is_the_exact_one(world, rough_gpt):
@@ -433,7 +481,8 @@ def test_a_mask_with_a_hole_or_nothing_in_it_is_refused(call, mask, message):
 
 
 @pytest.mark.parametrize(
-    "call, place", [(c, k) for c, k in product(CALLS, range(3)) if k < {"gae": 2, "whiten": 1}.get(c, 3)]
+    "call, place",
+    [(c, k) for c, k in product(CALLS, range(3)) if k < {"gae": 2, "whiten": 1}.get(c, 3)],
 )
 def test_other_shapes_and_numbers_that_are_none_are_refused(call, place):
     wrong = [GOOD, GOOD, GOOD]
@@ -454,7 +503,9 @@ def test_a_clip_that_is_none_is_refused(clip):
             loss(GOOD, GOOD, GOOD, GOOD, clip)
 
 
-@pytest.mark.parametrize("name, gamma, lam", [("gamma", 1.1, 0.5), ("gamma", math.nan, 0.5), ("lam", 1.0, -0.1)])
+@pytest.mark.parametrize(
+    "name, gamma, lam", [("gamma", 1.1, 0.5), ("gamma", math.nan, 0.5), ("lam", 1.0, -0.1)]
+)
 def test_discounts_outside_zero_to_one_are_refused(name, gamma, lam):
     with pytest.raises(ValueError, match=f"{name} = .*: expected a number from 0 to 1"):
         gae(GOOD, GOOD, GOOD, gamma, lam)
@@ -467,3 +518,96 @@ def test_kl_estimates_refuse_other_shapes_nothing_and_infinity():
         kl_estimates(torch.zeros(0), torch.zeros(0))
     with pytest.raises(ValueError, match=r"ref_logps\[1\] is -inf: expected finite"):
         kl_estimates(torch.zeros(2), torch.tensor([0.0, -torch.inf]))
+
+
+# ---- what is masked, and types --------------------------------------------------------------
+
+HIDDEN = [torch.nan, torch.inf, -torch.inf]
+SCALARS = {
+    "policy": (3, lambda a, b, c, mask: clipped_policy_loss(a, b, c, mask, 0.2)),
+    "value": (3, lambda a, b, c, mask: clipped_value_loss(a, b, c, mask, 0.2)),
+    "whiten": (1, lambda a, mask: (whiten(a, mask) * torch.arange(6.0)).sum()),
+    "kl": (2, lambda a, b, mask: sum(k.mean() for k in kl_estimates(a[mask], b[mask]))),
+}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("name", SCALARS)
+def test_value_and_gradient_do_not_depend_on_what_is_masked(name, hidden):
+    n, call = SCALARS[name]
+    mask, tensors = batch(7)
+    for place in range(n):
+        found = []
+        for behind in (0.0, hidden):
+            leaves = [x.masked_fill(~mask, 0.0) for x in tensors[:n]]
+            leaves[place] = leaves[place].masked_fill(~mask, behind)
+            leaves[0].requires_grad_()
+            value = call(*leaves, mask)
+            value.backward()
+            assert torch.isfinite(value) and torch.isfinite(leaves[0].grad).all()
+            assert (leaves[0].grad[~mask] == 0).all() and (leaves[0].grad[mask] != 0).any()
+            found.append((value.detach(), leaves[0].grad))
+        torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_gae_does_not_depend_on_what_is_masked(hidden):
+    mask, (rewards, values, *_) = batch(8)
+    wanted = gae(rewards, values, mask, 0.9, 0.8)
+    found = gae(
+        rewards.masked_fill(~mask, hidden), values.masked_fill(~mask, hidden), mask, 0.9, 0.8
+    )
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted))
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_masks_of_other_numbers_and_whole_or_no_tensors_are_refused(call):
+    with pytest.raises(ValueError, match=r"mask\[0, 1\] is 0.5: expected booleans, or 0 and 1"):
+        CALLS[call](GOOD, GOOD, GOOD, mask=torch.tensor([[1, 0.5, 0], [1, 1, 1]]))
+    with pytest.raises(ValueError, match="mask is a list: expected a tensor"):
+        CALLS[call](GOOD, GOOD, GOOD, mask=[[1, 1, 1], [1, 1, 1]])
+    for bad in (GOOD.long(), GOOD.byte(), GOOD.bool()):
+        with pytest.raises(ValueError, match=f"of {bad.dtype}: expected floating-point numbers"):
+            CALLS[call](bad, bad, bad, mask=GOOD)
+    with pytest.raises(ValueError, match="is a list: expected a tensor"):
+        CALLS[call](GOOD.tolist(), GOOD.tolist(), GOOD.tolist(), mask=GOOD)
+
+
+def test_kl_estimates_refuse_whole_numbers_and_lists():
+    with pytest.raises(ValueError, match="logps of torch.uint8: expected floating-point numbers"):
+        kl_estimates(torch.tensor([3], dtype=torch.uint8), torch.tensor([7], dtype=torch.uint8))
+    with pytest.raises(ValueError, match="ref_logps is a list: expected a tensor"):
+        kl_estimates(torch.zeros(1), [0.0])
+
+
+def test_gae_of_two_types_has_the_wider_one():
+    mask, (rewards, values, *_) = batch(9)
+    narrow = rewards.float()
+    for found, wanted in zip(
+        gae(narrow, values, mask, 0.9, 0.8), gae(narrow.double(), values, mask, 0.9, 0.8)
+    ):
+        assert found.dtype == F64
+        same(found, wanted)
+
+
+@pytest.mark.parametrize("scale", [1e-45, 1e-30, 1e-20, 1e20, 1e38])
+def test_whitening_does_not_depend_on_the_unit_even_where_squares_leave_the_type(scale):
+    values = torch.tensor([[1.0, 2.0, 3.0]]) * scale
+    torch.testing.assert_close(whiten(values, torch.ones(1, 3)), torch.tensor([[-1.0, 0.0, 1.0]]))
+    half = torch.tensor([[1.0, 2.0, 3.0]]).half()
+    for factor in (2.0**-20, 2.0**14):
+        torch.testing.assert_close(
+            whiten(half * factor, torch.ones(1, 3)), whiten(half, torch.ones(1, 3))
+        )
+
+
+@pytest.mark.parametrize("advantage", [1.0, 0.0, -1.0])
+def test_a_ratio_that_is_too_large_is_refused_instead_of_a_gradient_that_is_none(advantage):
+    logps, old = torch.tensor([[-1.0, -1.0]]).requires_grad_(), torch.tensor([[-1.0, -100.0]])
+    with pytest.raises(
+        ValueError, match="up by 99 nats on a token: expected a ratio that torch.float32 can hold"
+    ):
+        clipped_policy_loss(logps, old, torch.full((1, 2), advantage), torch.ones(1, 2), 0.2)
+    assert torch.isfinite(
+        clipped_policy_loss(logps, old, torch.ones(1, 2), torch.tensor([[1, 0]]), 0.2)
+    )

@@ -20,7 +20,9 @@ def tuned(world, policy, reward, seed=0, value=None, **settings):
     """A copy of the policy after PPO, and the history."""
     student = copy.deepcopy(policy)
     config = PPOConfig(**{"iterations": 2, "batch": 32, "lr": 1e-3, "beta": 0.0} | settings)
-    return student, train_ppo(student, value or ValueModel(policy), world, reward, policy, config, seed)
+    return student, train_ppo(
+        student, value or ValueModel(policy), world, reward, policy, config, seed
+    )
 
 
 # ---- one step, by slow loops ------------------------------------------------------------------
@@ -33,10 +35,14 @@ def by_hand(world, policy, ref, asked, y, scores, beta, lam):
     for x, row, score in zip(world.prompt_tokens[asked], y, scores):
         n = int(world.mask(row).sum())
         logps = token_logps(policy, x[None], row[None])[0, :n]
-        earned = [-beta * (p - q).item() for p, q in zip(logps, token_logps(ref, x[None], row[None])[0])]
+        earned = [
+            -beta * (p - q).item() for p, q in zip(logps, token_logps(ref, x[None], row[None])[0])
+        ]
         earned[-1] += score.item()
         chosen += list(logps)
-        advantages += [sum(lam ** (k - t) * earned[k] for k in range(t, n)) for t in range(n)]  # δ_k = r_k, as V = 0
+        advantages += [
+            sum(lam ** (k - t) * earned[k] for k in range(t, n)) for t in range(n)
+        ]  # δ_k = r_k, as V = 0
     a = torch.tensor(advantages, dtype=torch.float64)
     a = (a - a.mean()) / a.std()
     loss = -(torch.stack(chosen) * a).mean()
@@ -44,7 +50,9 @@ def by_hand(world, policy, ref, asked, y, scores, beta, lam):
 
 
 @pytest.mark.parametrize("beta, lam", [(0.0, 0.95), (0.7, 0.5), (0.7, 1.0)])
-def test_the_first_step_is_the_policy_gradient_of_the_definition(world, sft_gpt, rough_gpt, beta, lam):
+def test_the_first_step_is_the_policy_gradient_of_the_definition(
+    world, sft_gpt, rough_gpt, beta, lam
+):
     student, ref = copy.deepcopy(sft_gpt), copy.deepcopy(rough_gpt).float()
     seen = {}
 
@@ -67,7 +75,11 @@ def test_the_first_step_is_the_policy_gradient_of_the_definition(world, sft_gpt,
 
 def mean_gold(world, policy, rows):
     with torch.no_grad():
-        return expected(all_logps(policy, world, world.prompt_tokens[rows]), world.gold[rows]).mean().item()
+        return (
+            expected(all_logps(policy, world, world.prompt_tokens[rows]), world.gold[rows])
+            .mean()
+            .item()
+        )
 
 
 def test_it_climbs_the_reward_and_a_price_keeps_it_near_the_reference(world, sft_gpt):
@@ -77,7 +89,9 @@ def test_it_climbs_the_reward_and_a_price_keeps_it_near_the_reference(world, sft
     tied, _ = tuned(world, sft_gpt, world.rewards, beta=20.0, **run)
     assert mean_gold(world, free, rows) > mean_gold(world, sft_gpt, rows) + 0.3
     with torch.no_grad():
-        ref, near, far = (all_logps(p, world, world.prompt_tokens[rows]) for p in (sft_gpt, tied, free))
+        ref, near, far = (
+            all_logps(p, world, world.prompt_tokens[rows]) for p in (sft_gpt, tied, free)
+        )
     assert kl(near, ref).mean() < 0.2 * kl(far, ref).mean()
     assert history["reward"][-3:].mean() > history["reward"][:3].mean()
 
@@ -94,7 +108,9 @@ def test_a_reward_that_never_varies_moves_nothing(world, sft_gpt):
     run = dict(lam=1.0, iterations=1, value=value)
     student, history = tuned(world, sft_gpt, lambda x, y: torch.full((len(x),), 3.0), **run)
     assert torch.equal(weights(student), weights(sft_gpt))
-    assert not torch.equal(weights(value), weights(ValueModel(sft_gpt))), "the values learn it all the same"
+    assert not torch.equal(weights(value), weights(ValueModel(sft_gpt))), (
+        "the values learn it all the same"
+    )
     assert all(math.isfinite(v) for column in history.columns.values() for v in column)
 
 
@@ -108,8 +124,12 @@ def test_it_is_reproducible_and_leaves_reference_and_global_state_alone(world, s
     ref, state = copy.deepcopy(sft_gpt), torch.random.get_rng_state()
     ref.zero_grad(set_to_none=True)
     first, second, other = (tuned(world, ref, world.rewards, seed=s)[0] for s in (1, 1, 2))
-    assert torch.equal(weights(first), weights(second)) and not torch.equal(weights(first), weights(other))
-    assert torch.equal(weights(ref), weights(sft_gpt)) and all(p.grad is None for p in ref.parameters())
+    assert torch.equal(weights(first), weights(second)) and not torch.equal(
+        weights(first), weights(other)
+    )
+    assert torch.equal(weights(ref), weights(sft_gpt)) and all(
+        p.grad is None for p in ref.parameters()
+    )
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
@@ -124,7 +144,15 @@ def test_the_history_is_what_the_batches_say(world, sft_gpt):
         return world.rewards(asked, y)
 
     _, history = tuned(world, sft_gpt, reward, iterations=3)
-    for name in ("step", "reward", "kl", "entropy", "length", "explained_variance", "clip_fraction"):
+    for name in (
+        "step",
+        "reward",
+        "kl",
+        "entropy",
+        "length",
+        "explained_variance",
+        "clip_fraction",
+    ):
         assert len(history[name]) == 3
     asked, y = batches[0]
     mask = world.mask(y)
@@ -170,9 +198,13 @@ def test_the_clipped_share_is_of_ratios_outside_the_band(world, sft_gpt):
         ratio = (token_logps(after_one, *batches[0]) - token_logps(sft_gpt, *batches[0])).exp()
     outside = ((ratio - 1).abs() > 0.2)[world.mask(batches[0][1])].double().mean().item()
     assert torch.equal(batches[0][1], batches[1][1]) and 0.02 < outside < 0.98
-    assert once["clip_fraction"][0] == 0 and twice["clip_fraction"][0] == pytest.approx(outside / 2, abs=2e-3)
+    assert once["clip_fraction"][0] == 0 and twice["clip_fraction"][0] == pytest.approx(
+        outside / 2, abs=2e-3
+    )
     _, in_parts = tuned(world, sft_gpt, reward, epochs=1, **whole | {"minibatches": 4})
-    assert in_parts["clip_fraction"][0] > 0, "the later parts see a policy that the first ones moved"
+    assert in_parts["clip_fraction"][0] > 0, (
+        "the later parts see a policy that the first ones moved"
+    )
 
 
 def test_it_watches_as_often_as_it_is_told(world, sft_gpt):
@@ -183,7 +215,9 @@ def test_it_watches_as_often_as_it_is_told(world, sft_gpt):
         return {"gold": 1.0}
 
     config = PPOConfig(iterations=5, batch=16, lr=1e-3, beta=0.0)
-    history = train_ppo(student, ValueModel(sft_gpt), world, world.rewards, sft_gpt, config, 0, watch, 2)
+    history = train_ppo(
+        student, ValueModel(sft_gpt), world, world.rewards, sft_gpt, config, 0, watch, 2
+    )
     assert history["watched"].tolist() == [0, 2, 4] and len(history["gold"]) == 3
     assert torch.equal(seen[0], weights(sft_gpt)) and not torch.equal(seen[1], seen[0])
 
@@ -208,19 +242,25 @@ def test_values_start_at_zero_and_are_read_before_the_token(world, rough_gpt):
         torch.testing.assert_close(value(x, other)[:, : t + 1], before[:, : t + 1])
     changed = y.clone()
     changed[:, 0] = (y[:, 0] + 1) % 10
-    assert (value(x, changed)[:, 1:] - before[:, 1:]).abs().min() > 1e-6, "what was chosen before is known"
+    assert (value(x, changed)[:, 1:] - before[:, 1:]).abs().min() > 1e-6, (
+        "what was chosen before is known"
+    )
     assert (value(x.flip(0), y) - before).abs().min() > 1e-9, "and so is the request"
 
 
 def test_a_value_model_has_weights_of_its_own(world, rough_gpt):
     value, before = value_with_a_head(rough_gpt), weights(rough_gpt)
     value(world.prompt_tokens[:2], world.responses[:2]).sum().backward()
-    assert all(p.grad is None for p in rough_gpt.parameters()) and torch.equal(weights(rough_gpt), before)
+    assert all(p.grad is None for p in rough_gpt.parameters()) and torch.equal(
+        weights(rough_gpt), before
+    )
 
 
 def test_values_refuse_what_does_not_fit(world, rough_gpt):
     value = ValueModel(rough_gpt)
-    with pytest.raises(ValueError, match="2 prompts, 3 responses: expected one response to each prompt"):
+    with pytest.raises(
+        ValueError, match="2 prompts, 3 responses: expected one response to each prompt"
+    ):
         value(world.prompt_tokens[:2], world.responses[:3])
     with pytest.raises(ValueError, match="outside the vocabulary"):
         value(world.prompt_tokens[:2], world.responses[:2] + 50)
@@ -247,8 +287,12 @@ def test_a_configuration_that_cannot_run_is_refused(wrong, message):
         PPOConfig(**{"iterations": 1, "batch": 8, "lr": 1e-3, "beta": 0.0} | wrong)
 
 
-@pytest.mark.parametrize("setting, message", [({"clip": 0.0}, "clip = 0"), ({"lam": 1.5}, "lam = 1.5")])
-def test_a_clip_or_lambda_that_is_none_is_refused_where_it_is_used(world, sft_gpt, setting, message):
+@pytest.mark.parametrize(
+    "setting, message", [({"clip": 0.0}, "clip = 0"), ({"lam": 1.5}, "lam = 1.5")]
+)
+def test_a_clip_or_lambda_that_is_none_is_refused_where_it_is_used(
+    world, sft_gpt, setting, message
+):
     with pytest.raises(ValueError, match=message):
         tuned(world, sft_gpt, world.rewards, **setting)
 
@@ -265,7 +309,9 @@ def test_a_clip_or_lambda_that_is_none_is_refused_where_it_is_used(world, sft_gp
 def test_rewards_that_are_none_are_refused_before_anything_moved(world, sft_gpt, reward):
     student = copy.deepcopy(sft_gpt)
     config = PPOConfig(iterations=1, batch=8, lr=1e-3, beta=0.0)
-    with pytest.raises(ValueError, match=r"rewards .*: expected \(8,\), all finite: one for each response"):
+    with pytest.raises(
+        ValueError, match=r"rewards .*: expected \(8,\), all finite: one for each response"
+    ):
         train_ppo(student, ValueModel(sft_gpt), world, reward, sft_gpt, config, 0)
     assert torch.equal(weights(student), weights(sft_gpt))
 
@@ -273,7 +319,17 @@ def test_rewards_that_are_none_are_refused_before_anything_moved(world, sft_gpt,
 def test_it_refuses_to_watch_every_zero_iterations(world, sft_gpt):
     config = PPOConfig(iterations=1, batch=8, lr=1e-3, beta=0.0)
     with pytest.raises(ValueError, match="watch_every = 0"):
-        train_ppo(copy.deepcopy(sft_gpt), ValueModel(sft_gpt), world, world.rewards, sft_gpt, config, 0, dict, 0)
+        train_ppo(
+            copy.deepcopy(sft_gpt),
+            ValueModel(sft_gpt),
+            world,
+            world.rewards,
+            sft_gpt,
+            config,
+            0,
+            dict,
+            0,
+        )
 
 
 def test_a_reward_model_can_be_the_score(world, sft_gpt):
@@ -284,4 +340,6 @@ def test_a_reward_model_can_be_the_score(world, sft_gpt):
         return model(world.prompt_tokens[asked], y, world.mask(y))
 
     student, _ = tuned(world, sft_gpt, score)
-    assert not torch.equal(weights(student), weights(sft_gpt)) and all(p.grad is None for p in model.parameters())
+    assert not torch.equal(weights(student), weights(sft_gpt)) and all(
+        p.grad is None for p in model.parameters()
+    )

@@ -5,7 +5,12 @@ import torch
 
 from helpers.reward_bench import PRIOR_SETS, published, section_scores, strict_accuracy
 
-SECTIONS = {"Chat": 0.6089385475, "Chat Hard": 0.4495614035, "Safety": 0.7216216216, "Reasoning": 0.4667566978}
+SECTIONS = {
+    "Chat": 0.6089385475,
+    "Chat Hard": 0.4495614035,
+    "Safety": 0.7216216216,
+    "Reasoning": 0.4667566978,
+}
 
 
 def beaver():
@@ -35,7 +40,10 @@ def test_prior_sets_count_half_a_section_where_they_were_run():
 
 
 def test_a_tie_is_lost():
-    assert strict_accuracy(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 1.0, 4.0, 0.0])) == 0.5
+    assert (
+        strict_accuracy(torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([1.0, 1.0, 4.0, 0.0]))
+        == 0.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,6 +52,8 @@ def test_a_tie_is_lost():
         ({}, {}, "subsets none"),
         ({"a": 0.5}, {"a": ("A", 1), "b": ("A", 1)}, "subsets .'b'."),
         ({"a": 0.5}, {"a": ("A", 0)}, "weight 0"),
+        ({"a": 0.5}, {"a": ("A", float("inf"))}, "weight inf"),
+        ({"a": 0.5}, {"a": ("A", float("nan"))}, "weight nan"),
         ({"a": 50.0}, {"a": ("A", 1)}, "accuracy 50.0"),
         ({"a": float("nan")}, {"a": ("A", 1)}, "accuracy nan"),
     ],
@@ -54,6 +64,22 @@ def test_what_has_no_score_is_refused(accuracy, sections, message):
 
 
 def test_scores_without_pairs_or_with_nan_are_refused():
-    for chosen, rejected in (([], []), ([1.0], [1.0, 2.0]), ([float("nan")], [1.0]), ([1.0], [float("nan")])):
+    for chosen, rejected in (
+        ([], []),
+        ([1.0], [1.0, 2.0]),
+        ([float("nan")], [1.0]),
+        ([1.0], [float("nan")]),
+    ):
         with pytest.raises(ValueError):
             strict_accuracy(torch.tensor(chosen), torch.tensor(rejected))
+    with pytest.raises(ValueError, match="chosen is a list: expected a tensor"):
+        strict_accuracy([1.0], [0.0])
+
+
+def test_small_whole_weights_do_not_wrap_around():
+    accuracy = {"a": 1.0, "b": 0.0}
+    weights = {
+        "a": ("A", torch.tensor(200, dtype=torch.uint8)),
+        "b": ("A", torch.tensor(200, dtype=torch.uint8)),
+    }
+    assert section_scores(accuracy, weights) == {"A": 0.5, "overall": 0.5}

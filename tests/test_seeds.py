@@ -1,15 +1,16 @@
-"""Claims over seeds: the arithmetic of the table, and that the stored table is that of the stored lesson."""
+"""Claims over seeds: the table's arithmetic, and that the stored one is that of the stored lesson."""
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from helpers import seeds
 from helpers.claims import Claim
-from helpers.seeds import as_markdown, line_of, lines_of, margin, parse_seeds, summarise
+from tools import seeds
+from tools.seeds import as_markdown, line_of, lines_of, main, margin, parse_seeds, summarise
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,6 +50,16 @@ def test_a_claim_stands_if_it_held_everywhere_with_room_to_spare():
     assert missed.held == 1 and not missed.stands
 
 
+def test_a_claim_that_differs_by_factors_is_judged_on_a_logarithmic_scale():
+    gains = {1: claim(0.1, "> 0.01"), 2: claim(1.0, "> 0.01"), 3: claim(10.0, "> 0.01")}
+    (plain,) = summarise({seed: [gain] for seed, gain in gains.items()})
+    (logs,) = summarise({seed: [replace(gain, log=True)] for seed, gain in gains.items()})
+    assert plain.margin < 1 and logs.margin == pytest.approx(2.0) and logs.mean == plain.mean
+    lost = replace(claim(-0.1, "> 0.01", holds=False), log=True)
+    (missed,) = summarise({1: [replace(gains[1], log=True)], 2: [lost]})
+    assert not missed.stands
+
+
 def test_claims_that_differ_between_seeds_are_refused():
     with pytest.raises(ValueError, match="seed 2: .*another.* is not a claim of every seed"):
         summarise({1: [claim(0.1)], 2: [claim(0.1), claim(0.1, statement="another")]})
@@ -57,11 +68,19 @@ def test_claims_that_differ_between_seeds_are_refused():
 
 
 def test_the_table_marks_what_does_not_stand():
-    rows = summarise({1: [claim(0.1), claim(0.1, "> 0", "KL(π|π*)")], 2: [claim(0.9), claim(0.1, "> 0", "KL(π|π*)")]})
+    other = claim(0.1, "> 0", "KL(π|π*)")
+    rows = summarise({1: [claim(0.1), other], 2: [claim(0.9), other]})
     table = as_markdown({"1.1": [line_of(row) for row in rows]}, [1, 2])
     assert lines_of(table) == {"1.1": [line_of(row) for row in rows]}
     assert "**1 of 2 claims stand**" in table and "| 0.9 ✗ |" in table
     assert r"KL(π\|π*)" in table and "| ∞ |" in table
+
+
+def test_an_identity_is_listed_and_not_counted():
+    runs = {seed: [claim(0.1 * seed), replace(claim(1e-9), identity=True)] for seed in (1, 2)}
+    table = as_markdown({"1.1": [line_of(row) for row in summarise(runs)]}, [1, 2])
+    assert "**1 of 1 claims" in table and "1 identities" in table
+    assert "| identity: a distance |" in table
 
 
 @pytest.mark.parametrize("text", ["131", "140-131", "a-b", "5-5"])
@@ -73,10 +92,16 @@ def test_seeds_are_a_range(text):
 
 def lesson(tmp_path, monkeypatch, value):
     """A lesson of one claim whose value is ``value``, an expression, and a place for its table."""
-    code = f"from helpers import claims\nclaims.check('1.1', 'a distance', {value}, below=1, approx=True)"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os\n" + code)])
+    code = f"import os\nfrom helpers import claims\nclaim = claims.section('1.1')\n"
+    code += f"claim('a distance', {value}, below=1)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbformat.write(notebook, tmp_path / "theory.ipynb")
-    for name, place in (("ROOT", ""), ("NOTEBOOK", "theory.ipynb"), ("TABLE", "seeds.md"), ("KEPT", "build")):
+    for name, place in (
+        ("ROOT", ""),
+        ("NOTEBOOK", "theory.ipynb"),
+        ("TABLE", "seeds.md"),
+        ("KEPT", "build"),
+    ):
         monkeypatch.setattr(seeds, name, tmp_path / place)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("LESSON_SEED", "0")
@@ -103,7 +128,7 @@ def test_some_sections_alone_renew_their_rows_and_leave_the_others(tmp_path, mon
     notebook.cells[0].metadata["tags"] = ["setup"]
     for section, value in (("1.1", 0.1), ("1.2", 0.2)):
         notebook.cells.append(nbformat.v4.new_markdown_cell(f"### {section} Title"))
-        code = f"claims.check('{section}', 'a number', {value}, below=1)"
+        code = f"claims.section('{section}')('a number', {value}, below=1)"
         notebook.cells.append(nbformat.v4.new_code_cell(code))
     nbformat.write(notebook, tmp_path / "theory.ipynb")
     found = seeds.run_seed(5, ("1.2",))
@@ -114,6 +139,13 @@ def test_a_lesson_that_fails_names_its_cell(tmp_path, monkeypatch):
     lesson(tmp_path, monkeypatch, "1 / 0")
     with pytest.raises(RuntimeError, match="cell 0 failed"):
         seeds.run_seed(5)
+
+
+def test_the_command_line_refuses_what_it_cannot_run(tmp_path, monkeypatch, capsys):
+    lesson(tmp_path, monkeypatch, "0.5")
+    assert main(["9-3"]) == 1 and main(["1-2", "--sections", "9.9"]) == 1
+    refused = capsys.readouterr().err
+    assert "such as 131-140" in refused and "no section '9.9'" in refused
 
 
 def test_the_stored_table_is_of_the_stored_lesson_and_everything_stands():
@@ -128,4 +160,6 @@ def test_the_stored_table_is_of_the_stored_lesson_and_everything_stands():
     printed = set(re.findall(r"^✓ §([\d.]+) (.*): [≈=] \S+  \(claimed (.*)\)$", text, re.M))
     assert printed and printed - stored == set(), "claims without seeds: run make seeds"
     assert stored - printed == set(), "the table has claims that the lesson no longer makes"
-    assert [row for row in rows if "✗" in row[-1] or row[3].split("/")[0] != row[3].split("/")[1]] == []
+    assert [
+        row for row in rows if "✗" in row[-1] or row[3].split("/")[0] != row[3].split("/")[1]
+    ] == []

@@ -14,8 +14,24 @@ from helpers.gpt import RewardModel, all_logps, all_rewards, new_gpt, sequence_l
 from helpers.losses import bradley_terry_loss, dpo_loss, robust_dpo_loss
 from helpers.metrics import rank_accuracy
 from helpers.policies import kl, optimum
-from helpers.training import WATCH_EVERY, Config, fit_table, train_dpo, train_reward_model, train_sft
-from helpers.world import EXACT, Annotator, Pair, PairBatch, ResponseSampler, demonstrations, draw_pairs, encode_pairs
+from helpers.training import (
+    WATCH_EVERY,
+    Config,
+    fit_table,
+    train_dpo,
+    train_reward_model,
+    train_sft,
+)
+from helpers.world import (
+    EXACT,
+    Annotator,
+    Pair,
+    PairBatch,
+    ResponseSampler,
+    demonstrations,
+    draw_pairs,
+    encode_pairs,
+)
 
 
 def weights(policy) -> torch.Tensor:
@@ -54,13 +70,17 @@ def test_training_leaves_the_global_random_state_alone(world, reference, sft_gpt
     data, before = demonstrations(world, 50, seeded(0)), torch.get_rng_state()
     config = Config(steps=2, batch=8, lr=1e-3)
     train_sft(new_gpt(world, 0), world, data, config, 0)
-    train_dpo(copy.deepcopy(sft_gpt), world, fresh_pairs(world, reference), reference, 1.0, config, 0)
+    train_dpo(
+        copy.deepcopy(sft_gpt), world, fresh_pairs(world, reference), reference, 1.0, config, 0
+    )
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_sft_loss_falls_from_log_eleven(world):
     policy = new_gpt(world, 0)
-    history = train_sft(policy, world, demonstrations(world, 500, seeded(0)), Config(60, 64, 3e-3), 0)
+    history = train_sft(
+        policy, world, demonstrations(world, 500, seeded(0)), Config(60, 64, 3e-3), 0
+    )
     loss = history["loss"]
     assert loss.shape == (60,)
     assert abs(loss[0] - math.log(world.n_outputs)) < 0.2
@@ -81,10 +101,18 @@ def test_sft_starts_at_the_loss_of_its_response_tokens_and_learns_to_end(world):
 # ---- DPO ------------------------------------------------------------------------------------
 
 
-def test_dpo_moves_the_policy_to_the_optimum_and_leaves_the_reference_alone(world, sft_gpt, reference):
+def test_dpo_moves_the_policy_to_the_optimum_and_leaves_the_reference_alone(
+    world, sft_gpt, reference
+):
     best, _ = optimum(reference, world.gold, 1.0)
-    ref_weights, ref_table, policy = weights(sft_gpt).clone(), reference.clone(), copy.deepcopy(sft_gpt)
-    train_dpo(policy, world, fresh_pairs(world, reference), reference, 1.0, Config(50, 128, 1e-3), 0)
+    ref_weights, ref_table, policy = (
+        weights(sft_gpt).clone(),
+        reference.clone(),
+        copy.deepcopy(sft_gpt),
+    )
+    train_dpo(
+        policy, world, fresh_pairs(world, reference), reference, 1.0, Config(50, 128, 1e-3), 0
+    )
     with torch.no_grad():
         found = all_logps(policy, world)
     before, after = kl(reference, best).mean(), kl(found, best).mean()
@@ -97,7 +125,9 @@ def test_dpo_is_reproducible_for_a_seed(world, sft_gpt, reference):
     found = []
     for seed in (1, 1, 2):
         policy = copy.deepcopy(sft_gpt)
-        train_dpo(policy, world, fresh_pairs(world, reference), reference, 0.3, Config(3, 16, 1e-3), seed)
+        train_dpo(
+            policy, world, fresh_pairs(world, reference), reference, 0.3, Config(3, 16, 1e-3), seed
+        )
         found.append(weights(policy))
     assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
 
@@ -114,7 +144,13 @@ def fixed_batch() -> PairBatch:
 
 def test_dpo_starts_at_log_two_when_the_policy_is_its_reference(world, sft_gpt, reference):
     history = train_dpo(
-        copy.deepcopy(sft_gpt), world, lambda n, generator: fixed_batch(), reference, 0.5, Config(1, 4, 1e-3), 0
+        copy.deepcopy(sft_gpt),
+        world,
+        lambda n, generator: fixed_batch(),
+        reference,
+        0.5,
+        Config(1, 4, 1e-3),
+        0,
     )
     assert history["loss"][0] == pytest.approx(math.log(2), abs=1e-5)
     assert history["margin"][0] == pytest.approx(0, abs=1e-5)
@@ -125,16 +161,31 @@ def test_dpo_starts_at_the_loss_of_the_exact_log_probabilities(world, sft_gpt, r
     """From another reference the first loss, margin and log-ratio are those of the tables."""
     batch, beta = fixed_batch(), 0.5
     other = torch.full_like(reference, -math.log(world.n_responses))
-    history = train_dpo(copy.deepcopy(sft_gpt), world, lambda n, generator: batch, other, beta, Config(1, 4, 1e-3), 0)
-    chosen, rejected = reference[batch.prompts, batch.chosen], reference[batch.prompts, batch.rejected]
+    history = train_dpo(
+        copy.deepcopy(sft_gpt),
+        world,
+        lambda n, generator: batch,
+        other,
+        beta,
+        Config(1, 4, 1e-3),
+        0,
+    )
+    chosen, rejected = (
+        reference[batch.prompts, batch.chosen],
+        reference[batch.prompts, batch.rejected],
+    )
     flat = other[batch.prompts, batch.chosen]
     exact = dpo_loss(chosen, rejected, flat, flat, beta, batch.label).item()
     assert history["loss"][0] == pytest.approx(exact, abs=1e-5)
-    assert history["margin"][0] == pytest.approx((beta * (chosen - rejected)).mean().item(), abs=1e-5)
+    assert history["margin"][0] == pytest.approx(
+        (beta * (chosen - rejected)).mean().item(), abs=1e-5
+    )
     assert history["chosen"][0] == pytest.approx((chosen - flat).mean().item(), abs=1e-5)
 
 
-def test_dpo_on_a_fixed_batch_lowers_its_loss_and_an_sft_term_raises_the_chosen(world, sft_gpt, reference):
+def test_dpo_on_a_fixed_batch_lowers_its_loss_and_an_sft_term_raises_the_chosen(
+    world, sft_gpt, reference
+):
     chosen = {}
     for sft_weight in (0.0, 1.0):
         history = train_dpo(
@@ -155,7 +206,14 @@ def test_dpo_records_every_step_and_watches_at_intervals(world, sft_gpt, referen
         return fixed_batch()
 
     history = train_dpo(
-        copy.deepcopy(sft_gpt), world, draw, reference, 0.5, Config(steps, 4, 1e-3), 0, watch=lambda: {"two": 2.0}
+        copy.deepcopy(sft_gpt),
+        world,
+        draw,
+        reference,
+        0.5,
+        Config(steps, 4, 1e-3),
+        0,
+        watch=lambda: {"two": 2.0},
     )
     assert asked == [4] * steps
     for name in ("loss", "margin", "chosen"):
@@ -183,12 +241,26 @@ def test_dpo_refuses_to_watch_every_zero_steps(world, sft_gpt, reference, bad):
 
 def test_dpo_minimises_the_objective_it_is_given(world, sft_gpt, reference):
     """Both see the same first batch, so their first losses differ by the tilt −βh·ε/(1 − 2ε) alone."""
-    other, batch, epsilon = torch.full_like(reference, -math.log(world.n_responses)), fixed_batch(), 0.3
+    other, batch, epsilon = (
+        torch.full_like(reference, -math.log(world.n_responses)),
+        fixed_batch(),
+        0.3,
+    )
     first, weights_after = {}, {}
-    for name, objective in (("plain", dpo_loss), ("robust", partial(robust_dpo_loss, epsilon=epsilon))):
+    for name, objective in (
+        ("plain", dpo_loss),
+        ("robust", partial(robust_dpo_loss, epsilon=epsilon)),
+    ):
         policy = copy.deepcopy(sft_gpt)
         history = train_dpo(
-            policy, world, lambda n, generator: batch, other, 0.5, Config(2, 4, 1e-3), 0, objective=objective
+            policy,
+            world,
+            lambda n, generator: batch,
+            other,
+            0.5,
+            Config(2, 4, 1e-3),
+            0,
+            objective=objective,
         )
         first[name], weights_after[name] = history["loss"][0], weights(policy)
     h = reference[batch.prompts, batch.chosen] - reference[batch.prompts, batch.rejected]
@@ -206,12 +278,18 @@ def test_a_reward_model_starts_at_log_two_and_learns_to_rank_fresh_pairs(world, 
     assert history["loss"][0] == pytest.approx(math.log(2)) and history["loss"][-1] < 0.65
     assert len(history["accuracy"]) == 60
     pairs, scores = draw(2000, seeded(9)), all_rewards(model, world)
-    gold = rank_accuracy(world.gold[pairs.prompts, pairs.chosen], world.gold[pairs.prompts, pairs.rejected])
-    found = rank_accuracy(scores[pairs.prompts, pairs.chosen], scores[pairs.prompts, pairs.rejected])
+    gold = rank_accuracy(
+        world.gold[pairs.prompts, pairs.chosen], world.gold[pairs.prompts, pairs.rejected]
+    )
+    found = rank_accuracy(
+        scores[pairs.prompts, pairs.chosen], scores[pairs.prompts, pairs.rejected]
+    )
     assert 60 < found <= gold
 
 
-def test_training_a_reward_model_is_reproducible_and_leaves_the_policy_alone(world, sft_gpt, reference):
+def test_training_a_reward_model_is_reproducible_and_leaves_the_policy_alone(
+    world, sft_gpt, reference
+):
     before, found = weights(sft_gpt).clone(), []
     for seed in (1, 1, 2):
         model = RewardModel(sft_gpt)
@@ -227,11 +305,27 @@ def test_a_reward_model_can_be_trained_on_another_loss_and_watched(world, sft_gp
     model, seen = RewardModel(sft_gpt), []
     before = weights(model).clone()
     history = train_reward_model(
-        model, world, draw, config, 0, lambda w, l, label: (w + l).pow(2).mean(), lambda: seen.append(1) or {"n": 1}, 3
+        model,
+        world,
+        draw,
+        config,
+        0,
+        lambda w, l, label: (w + l).pow(2).mean(),
+        lambda: seen.append(1) or {"n": 1},
+        3,
     )
-    assert torch.equal(weights(model), before) and history["watched"].tolist() == [0, 3] and len(seen) == 2
-    history = train_reward_model(model, world, draw, config, 0, lambda w, l, label: bradley_terry_loss(w - 2, l))
-    assert history["loss"][0] == pytest.approx(math.log1p(math.exp(2))) and history["loss"][-1] < history["loss"][0]
+    assert (
+        torch.equal(weights(model), before)
+        and history["watched"].tolist() == [0, 3]
+        and len(seen) == 2
+    )
+    history = train_reward_model(
+        model, world, draw, config, 0, lambda w, l, label: bradley_terry_loss(w - 2, l)
+    )
+    assert (
+        history["loss"][0] == pytest.approx(math.log1p(math.exp(2)))
+        and history["loss"][-1] < history["loss"][0]
+    )
     with pytest.raises(ValueError, match="watch_every = 0"):
         train_reward_model(model, world, draw, config, 0, watch_every=0)
 
@@ -242,7 +336,9 @@ def test_a_reward_model_can_be_trained_on_another_loss_and_watched(world, sft_gp
 def test_fit_table_finds_a_known_minimum_and_keeps_its_start():
     target = torch.tensor([[1.0, -2.0], [3.0, 0.5]], dtype=torch.float64)
     start = torch.zeros(2, 2)
-    found = fit_table(lambda table: ((table - target) ** 2).sum() + (table - target).pow(4).sum(), start)
+    found = fit_table(
+        lambda table: ((table - target) ** 2).sum() + (table - target).pow(4).sum(), start
+    )
     torch.testing.assert_close(found, target, rtol=0, atol=1e-6)
     assert found.dtype == torch.float64 and not found.requires_grad
     assert torch.equal(start, torch.zeros(2, 2))
@@ -253,7 +349,9 @@ def test_fit_table_refuses_a_loss_that_is_nan():
         fit_table(lambda table: (table * float("nan")).sum(), torch.tensor([1.0]))
 
 
-@pytest.mark.parametrize("loss, start", [(lambda t: t.log().sum(), -1.0), (lambda t: t.sqrt().sum(), 1.0)])
+@pytest.mark.parametrize(
+    "loss, start", [(lambda t: t.log().sum(), -1.0), (lambda t: t.sqrt().sum(), 1.0)]
+)
 def test_fit_table_refuses_a_loss_that_becomes_nan_where_its_gradient_does_not(loss, start):
     with pytest.raises(ValueError, match="the loss became (nan|inf|-inf)"):
         fit_table(loss, torch.tensor([start]))
@@ -264,7 +362,15 @@ def test_fit_table_refuses_a_loss_that_becomes_nan_where_its_gradient_does_not(l
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"steps": 0}, {"steps": -1}, {"batch": 0}, {"lr": 0.0}, {"lr": -1e-3}, {"lr": float("nan")}, {"lr": float("inf")}],
+    [
+        {"steps": 0},
+        {"steps": -1},
+        {"batch": 0},
+        {"lr": 0.0},
+        {"lr": -1e-3},
+        {"lr": float("nan")},
+        {"lr": float("inf")},
+    ],
     ids=str,
 )
 def test_a_config_without_steps_batch_or_learning_rate_is_refused(wrong):
@@ -276,16 +382,26 @@ def test_a_config_without_steps_batch_or_learning_rate_is_refused(wrong):
 def test_dpo_refuses_a_beta_that_is_not_a_finite_number_above_zero(world, sft_gpt, reference, beta):
     policy = copy.deepcopy(sft_gpt)
     with pytest.raises(ValueError, match=f"beta = {beta}"):
-        train_dpo(policy, world, fresh_pairs(world, reference), reference, beta, Config(1, 4, 1e-3), 0)
+        train_dpo(
+            policy, world, fresh_pairs(world, reference), reference, beta, Config(1, 4, 1e-3), 0
+        )
     assert torch.equal(weights(policy), weights(sft_gpt))
 
 
 @pytest.mark.parametrize(
     "prompts, responses, message",
     [
-        (torch.empty(0, dtype=torch.long), torch.empty(0, 4, dtype=torch.long), "0 prompts, 0 responses"),
+        (
+            torch.empty(0, dtype=torch.long),
+            torch.empty(0, 4, dtype=torch.long),
+            "0 prompts, 0 responses",
+        ),
         (torch.tensor([0, 1]), torch.tensor([[10, 10, 10, 10]]), "2 prompts, 1 responses"),
-        (torch.tensor([48]), torch.tensor([[10, 10, 10, 10]]), "prompt indices from 48 to 48: expected 0 to 47"),
+        (
+            torch.tensor([48]),
+            torch.tensor([[10, 10, 10, 10]]),
+            "prompt indices from 48 to 48: expected 0 to 47",
+        ),
         (torch.tensor([0]), torch.tensor([[11, 10, 10, 10]]), "token 11 at"),
     ],
 )

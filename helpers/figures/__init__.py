@@ -4,6 +4,9 @@ Functions are named after what they show and return the matplotlib figure; ``sho
 """
 # ruff: noqa: F401
 
+# first: it keeps matplotlib quiet while that is imported
+from helpers.figures.drawing import COLOURS, INK, show
+
 from helpers.figures.definitions import (
     plot_audit,
     plot_beta_in_training,
@@ -26,7 +29,6 @@ from helpers.figures.derivation import (
     plot_rise_or_fall,
     plot_weights,
 )
-from helpers.figures.drawing import COLOURS, INK, show
 from helpers.figures.intuition import (
     plot_best_of_n,
     plot_error_against_pairs,
@@ -37,18 +39,28 @@ from helpers.figures.intuition import (
     plot_label_noise,
     plot_selection,
     plot_shares,
+    plot_two_replies,
     plot_two_roads,
 )
 from helpers.figures.labels import (
     plot_brier,
     plot_claimed,
     plot_ece_bias,
+    plot_kappas,
+    plot_orders,
     plot_reliability,
-    plot_two_groups,
     plot_vote_rules,
 )
 from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
-from helpers.figures.ppo import plot_controls, plot_hump, plot_lambda, plot_reuse, plot_training_log
+from helpers.figures.ppo import (
+    plot_batch_error,
+    plot_clip,
+    plot_brakes,
+    plot_credit,
+    plot_hump,
+    plot_reuse,
+    plot_training_log,
+)
 from helpers.figures.rewards import (
     plot_benchmark,
     plot_centring,

@@ -17,7 +17,13 @@ def plot_policies(responses: list[str], policies: dict[str, Tensor], title: str)
     height, place = 0.8 / len(policies), np.arange(len(responses))
     colours = [COLOURS["reference"], *shades(len(policies) - 1)]
     for k, (name, logps) in enumerate(policies.items()):
-        axes.barh(place + (k - (len(policies) - 1) / 2) * height, logps.exp(), height, color=colours[k], label=name)
+        axes.barh(
+            place + (k - (len(policies) - 1) / 2) * height,
+            logps.exp(),
+            height,
+            color=colours[k],
+            label=name,
+        )
     axes.set(title=title, xlabel="probability", yticks=place, yticklabels=responses)
     axes.invert_yaxis()
     axes.legend(loc="lower right")
@@ -31,7 +37,9 @@ def plot_ascent(paths: dict[str, list[float]], ceiling: float, title: str) -> Fi
     for (name, path), colour in zip(paths.items(), ("reference", "policy")):
         axes.plot(path, color=COLOURS[colour], lw=2, label=name)
     axes.axhline(ceiling, color=COLOURS["optimum"], ls="--", lw=1)
-    axes.annotate("β log Z", (len(path) - 1, ceiling), xytext=(0, 4), textcoords="offset points", ha="right")
+    axes.annotate(
+        "β log Z", (len(path) - 1, ceiling), xytext=(0, 4), textcoords="offset points", ha="right"
+    )
     axes.set(title=title, xlabel="step of gradient ascent", ylabel="J(π), units of reward")
     axes.legend(loc="lower right")
     return figure
@@ -54,26 +62,41 @@ def plot_implicit_reward(panels: dict[str, tuple[Tensor, Tensor, float]], title:
 
 
 @styled
-def plot_closing_the_loop(table: tuple[list, dict], gpt: tuple[list, dict], title: str) -> Figure:
+def plot_closing_the_loop(
+    table: tuple[list, dict], gpt: tuple[list, dict], betas: dict[str, tuple], title: str
+) -> Figure:
     """Reward against KL: exact optima as a curve, trained policies as markers; a table left, the tiny GPT right.
 
-    Each side: the curve as [(KL, reward), …], and the markers as name → [(KL, reward, label), …].
+    Each side: the curve as [(KL, reward), …], and the markers as name → [(KL, reward), …]; betas: the β to write at
+    the markers of these names.
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.4))
     looks = {
-        "reward model, then policy": dict(marker="s", ms=13, mfc="none", mec=COLOURS["gold"], mew=2),
+        "reward model, then policy": dict(
+            marker="s", ms=13, mfc="none", mec=COLOURS["gold"], mew=2
+        ),
         "DPO": dict(marker="X", ms=8, mfc=COLOURS["policy"], mec=COLOURS["policy"]),
         "exact optimum π*": dict(marker="o", ms=5, mfc=COLOURS["optimum"], mec=COLOURS["optimum"]),
         "DPO, probabilities as labels": dict(marker="X", ms=9, mfc=COLOURS["policy"], mec="white"),
         "DPO, one answer per pair": dict(marker="^", ms=9, mfc=COLOURS["chosen"], mec="white"),
         "DPO, 1,000 fixed pairs": dict(marker="v", ms=10, mfc=COLOURS["rejected"], mec="white"),
     }
-    for ax, (curve, points), where in zip(axes, (table, gpt), ("six responses", "tiny GPT, 48 prompts")):
+    for ax, (curve, points), where in zip(
+        axes, (table, gpt), ("six responses", "tiny GPT, 48 prompts")
+    ):
         ax.plot(*zip(*curve), color=COLOURS["optimum"], lw=1, label="optima for every β")
         for name in (name for name in looks if name in points):
-            for i, (kl, reward, label) in enumerate(points[name]):
+            for i, (kl, reward) in enumerate(points[name]):
                 ax.plot(kl, reward, ls="none", label=name if i == 0 else None, **looks[name])
-                ax.annotate(label, (kl, reward), xytext=(7, -13), textcoords="offset points", fontsize=10)
+                if name in betas:
+                    label = f"β = {betas[name][i]}"
+                    ax.annotate(
+                        label,
+                        (kl, reward),
+                        xytext=(7, -13),
+                        textcoords="offset points",
+                        fontsize=10,
+                    )
         ax.margins(x=0.1)
         ax.set(xlabel="KL(π‖π_ref), nats")
         ax.set_title(where, fontweight="normal", fontsize=11)
@@ -89,7 +112,12 @@ def plot_weights(groups: dict[str, Tensor], title: str) -> Figure:
     figure, axes = plt.subplots()
     for (name, weights), colour in zip(groups.items(), ("chosen", "rejected")):
         axes.hist(
-            weights, bins=np.linspace(0, 1, 31), density=True, histtype="stepfilled", alpha=0.45, color=COLOURS[colour]
+            weights,
+            bins=np.linspace(0, 1, 31),
+            density=True,
+            histtype="stepfilled",
+            alpha=0.45,
+            color=COLOURS[colour],
         )
         axes.axvline(weights.mean(), color=COLOURS[colour], lw=2)
         axes.annotate(
@@ -100,7 +128,12 @@ def plot_weights(groups: dict[str, Tensor], title: str) -> Figure:
             textcoords="offset points",
             color=INK[colour],
         )
-    axes.set(title=title, xlabel="weight σ(−βh) of the pair in the gradient", ylabel="density of pairs", xlim=(0, 1))
+    axes.set(
+        title=title,
+        xlabel="weight σ(−βh) of the pair in the gradient",
+        ylabel="density of pairs",
+        xlim=(0, 1),
+    )
     return figure
 
 
@@ -112,7 +145,12 @@ def plot_rise_or_fall(surplus: Tensor, change: Tensor, title: str) -> Figure:
     axes.scatter(surplus, change, s=7, alpha=0.3, color=COLOURS["chosen"], linewidths=0)
     axes.axhline(0, color=COLOURS["optimum"], lw=1)
     axes.axvline(0, color=COLOURS["optimum"], lw=1)
-    axes.annotate("chosen, and yet less likely than before", (0.98, 0.06), xycoords="axes fraction", ha="right")
+    axes.annotate(
+        "chosen, and yet less likely than before",
+        (0.98, 0.06),
+        xycoords="axes fraction",
+        ha="right",
+    )
     axes.set(
         title=title,
         xlabel="r*(x, y_w) − β log Z(x)",
@@ -134,7 +172,9 @@ def plot_displacement(runs: dict, title: str) -> Figure:
         axes[1].plot(run["watched"], run["chosen change"], color=COLOURS["chosen"], ls=style)
         axes[2].plot(run["watched"], run["refuses"], color=COLOURS["harmful"], ls=style, label=name)
     axes[1].axhline(0, color=COLOURS["optimum"], lw=1)
-    for ax, what in zip(axes, ("margin βh", "log π/π_ref of the chosen, nats", "P(refuses | unsafe)")):
+    for ax, what in zip(
+        axes, ("margin βh", "log π/π_ref of the chosen, nats", "P(refuses | unsafe)")
+    ):
         ax.set(xlabel="step")
         ax.set_title(what, fontweight="normal", fontsize=11)
     axes[2].set(ylim=(0, 1))
@@ -144,7 +184,9 @@ def plot_displacement(runs: dict, title: str) -> Figure:
 
 
 @styled
-def plot_gold_against_kl(curves: dict[str, tuple[list[float], list[float], str, str]], title: str) -> Figure:
+def plot_gold_against_kl(
+    curves: dict[str, tuple[list[float], list[float], str, str]], title: str
+) -> Figure:
     """Gold reward against KL: name → (KL in nats, gold, role in ``COLOURS``, line style), the highest point ringed."""
     figure, axes = plt.subplots(figsize=(8.5, 4.2))
     for name, (kls, golds, role, line) in curves.items():

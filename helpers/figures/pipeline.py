@@ -22,8 +22,12 @@ def plot_estimator_noise(
         axes[0].plot(exact, means[name], **look)
         axes[1].plot(exact, deviations[name], label=name, **look)
     axes[0].plot(exact, exact, color=COLOURS["optimum"], lw=0.8)
-    axes[0].annotate("k1, k3: the KL itself", (exact[-3], exact[-3]), xytext=(-6, 8), ha="right", **_points())
-    axes[0].annotate("k2", (exact[-4], means["k2"][-4]), xytext=(8, -12), color=INK["gold"], **_points())
+    axes[0].annotate(
+        "k1, k3: the KL itself", (exact[-3], exact[-3]), xytext=(-6, 8), ha="right", **_points()
+    )
+    axes[0].annotate(
+        "k2", (exact[-4], means["k2"][-4]), xytext=(8, -12), color=INK["gold"], **_points()
+    )
     axes[0].set(xlabel="KL(π‖π_ref), nats", ylabel="mean, nats")
     axes[0].set_title("mean of the estimate", fontweight="normal", fontsize=11)
     axes[1].set(xlabel="KL(π‖π_ref), nats", ylabel="nats", yscale="log")
@@ -47,9 +51,18 @@ def plot_estimates(panels: dict[str, tuple[dict[str, np.ndarray], float]], title
         for key, part in estimates.items():
             bins = np.linspace(min(low, exact), max(high, exact), 50)
             inside = part.clip(bins[0], bins[-1])
-            ax.hist(inside, bins, histtype="stepfilled", alpha=0.5, color=COLOURS[ESTIMATORS[key][0]], label=key)
+            ax.hist(
+                inside,
+                bins,
+                histtype="stepfilled",
+                alpha=0.5,
+                color=COLOURS[ESTIMATORS[key][0]],
+                label=key,
+            )
         ax.axvline(exact, color=COLOURS["optimum"], lw=1.5)
-        ax.annotate("exact", (exact, 1), xycoords=("data", "axes fraction"), xytext=(4, -12), **_points())
+        ax.annotate(
+            "exact", (exact, 1), xycoords=("data", "axes fraction"), xytext=(4, -12), **_points()
+        )
         ax.set(xlabel="estimated KL, nats", yticks=[])
         ax.locator_params(axis="x", nbins=5)
         ax.set_title(name, fontweight="normal", fontsize=11)
@@ -60,15 +73,16 @@ def plot_estimates(panels: dict[str, tuple[dict[str, np.ndarray], float]], title
 
 
 @styled
-def plot_kl_roads(roads: dict[str, tuple[np.ndarray, str, str]], levels: dict[str, float], title: str) -> Figure:
-    """KL to the reference at each step of several ascents (name → KL, colour, line style), with levels to compare."""
+def plot_kl_roads(roads: dict[str, np.ndarray], levels: dict[str, float], title: str) -> Figure:
+    """KL to the reference at each step of up to four ascents (name → KL), with levels to compare."""
     figure, axes = plt.subplots()
-    for name, (path, colour, line) in roads.items():
+    looks = (("policy", "-"), ("gold", ":"), ("rejected", "-."), ("harmful", "--"))
+    for (name, path), (colour, line) in zip(roads.items(), looks):
         axes.plot(path, color=COLOURS[colour], ls=line, lw=2.2, label=name)
     for name, level in levels.items():
         axes.axhline(level, color=COLOURS["optimum"], lw=0.8, ls=":")
         axes.annotate(name, (len(path) - 1, level), xytext=(0, 4), ha="right", **_points())
-    top = 1.12 * max(*levels.values(), *(float(max(path)) for path, _, _ in roads.values()))
+    top = 1.12 * max(*levels.values(), *(float(max(path)) for path in roads.values()))
     axes.set(title=title, xlabel="step of ascent", ylabel="KL(π‖π_ref), nats", ylim=(0, top))
     legend_right(axes)
     return figure

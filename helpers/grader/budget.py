@@ -9,7 +9,8 @@ import numpy as np
 
 from helpers.grader.result import Failure, Result
 from helpers.grader.sides import Refused, Verdict, judge_sides
-from helpers.grader.trial import Unusable, plain, type_name
+from helpers.grader.texts import type_name
+from helpers.grader.trial import Unusable, plain
 
 HEADING = "Your table"
 

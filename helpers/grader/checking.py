@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import budget, confidence, coverage, detection, displacement, functions, harm, imitation, pooled
-from helpers.grader import separation, tail, unordered
+from helpers.grader import budget, confidence, coverage, detection, displacement, functions, harm
+from helpers.grader import imitation, pooled, separation, tail, unordered
 from helpers.grader.frozen import FOLDER, case
+from helpers.grader.listening import listening
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
-from helpers.grader.trial import described, type_name
+from helpers.grader.texts import described, type_name
+from helpers.grader.unwritten import untouched
 
 JUDGES = {
     "functions": functions.judge,
@@ -35,23 +39,37 @@ _latest: dict[str, Result] = {}  # of this session, for progress()
 
 def parts() -> list[str]:
     """The parts that can be checked, in order: '4a', '4b', …"""
-    return sorted((path.stem for path in FOLDER.glob("*.json")), key=lambda part: (int(part[:-1]), part[-1]))
+    return sorted(
+        (path.stem for path in FOLDER.glob("*.json")), key=lambda part: (int(part[:-1]), part[-1])
+    )
 
 
 def judge(answer: Any, case: dict[str, Any]) -> Result:
-    """Judge one answer against one part's frozen case: no display, nothing kept. Raises nothing, Ctrl-C excepted."""
+    """Judge one answer against one part's frozen case: no display, nothing kept.
+
+    Raises nothing but KeyboardInterrupt, for Ctrl-C.
+    """
     head = case["part"], case["title"], case["points"]
-    if answer is None:
+    if answer is None or untouched(answer):
         return Result(*head, "unattempted")
     if not callable(answer):
-        return Result(*head, "error", note=f"This is a {type_name(answer)}: expected the function itself, as in "
-                      f'check("{case["part"]}", {case["asks_for"]}), without calling it.')
-    try:
-        return JUDGES[case["judge"]](answer, case)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # an answer can break the interpreter's own tools; the cell must still end with 0.0
-        return Result(*head, "error", note=f"The check itself could not finish: it {described(error)}.")
+        return Result(
+            *head,
+            "error",
+            note=f"This is a {type_name(answer)}: expected the function itself, as in "
+            f'check("{case["part"]}", {case["asks_for"]}), without calling it.',
+        )
+    with listening() as heard:
+        try:
+            result = JUDGES[case["judge"]](answer, case)
+        except KeyboardInterrupt:
+            raise
+        except (
+            BaseException
+        ) as error:  # an answer can break Python's tools; the cell still ends with 0.0
+            note = f"The check itself could not finish: it {described(error)}."
+            result = Result(*head, "error", note=note)
+    return replace(result, printed=heard.printed())
 
 
 def check(part: str, answer: Callable | None) -> float:
@@ -63,7 +81,7 @@ def check(part: str, answer: Callable | None) -> float:
         raise ValueError(f"unknown part {part!r}: expected one of {', '.join(parts())}")
     result = judge(answer, case(part))
     _latest[part] = result
-    display(Panel(result))
+    _show(Panel(result))
     return result.score
 
 
@@ -73,5 +91,14 @@ def progress() -> float:
     for part in parts():
         earned = _latest[part].score if part in _latest else 0.0
         rows.append((part, case(part)["title"], earned, case(part)["points"]))
-    display(Progress(rows))
+    _show(Progress(rows))
     return float(sum(earned for _, _, earned, _ in rows))
+
+
+def _show(panel: Panel | Progress) -> None:
+    """Display; a terminal without a tick or a bar shows ? instead."""
+    try:
+        display(panel)
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding
+        print(repr(panel).encode(encoding, "replace").decode(encoding))

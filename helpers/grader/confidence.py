@@ -12,7 +12,8 @@ from helpers.grader import separation
 from helpers.grader.frozen import case
 from helpers.grader.result import Failure, Result
 from helpers.grader.sides import HEADING, Verdict, judge_sides
-from helpers.grader.trial import Unusable, plain, type_name
+from helpers.grader.texts import type_name
+from helpers.grader.trial import Unusable, plain
 
 SLICES = "ordinary", "risky"
 LEAST_PAIRS, MOST_PAIRS, MOST_ROWS, LARGEST_MARGIN = 100, 5000, 20, 20.0  # pairs per slice; in all; rows per slice
@@ -227,5 +228,5 @@ def told(stored: dict[str, Any]) -> str:
 
 
 def judge_metric(answer: Callable, case: dict[str, Any]) -> Result:
-    """Score all hidden systems with ``overconfidence``; points by AUC, as in ``separation.judge``."""
+    """Score all hidden systems with ``slice_overconfidence``; points as in ``separation.judge``."""
     return separation.judge(answer, case, scored_pairs, told)

@@ -39,5 +39,5 @@ def _told(stored: dict[str, Any]) -> str:
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
-    """Score all hidden surveys with ``overconfidence``; points by AUC, as in ``separation.judge``."""
+    """Score all hidden surveys with ``interval_overconfidence``; points as in ``separation.judge``."""
     return separation.judge(answer, case, lambda stored: (survey(stored),), _told)

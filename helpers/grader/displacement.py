@@ -10,7 +10,8 @@ import numpy as np
 from helpers.grader.loglinear import PairTraining, train_pair
 from helpers.grader.result import Failure, Result
 from helpers.grader.sides import HEADING, Verdict, judge_sides
-from helpers.grader.trial import Unusable, plain, type_name
+from helpers.grader.texts import type_name
+from helpers.grader.trial import Unusable, plain
 
 SHOWN = 8  # responses whose features the panel lists
 

@@ -29,8 +29,6 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     head = case["part"], case["title"], case["points"]
     inputs = {name: {k: array(v) for k, v in probe.items()} for name, probe in case["inputs"].items()}
     trial = Trial(answer, next(iter(inputs.values())), tuple(case["differentiable"]))
-    if trial.first.missing:
-        return Result(*head, "unattempted")
     seen = _Observations(trial, inputs, tuple(case.get("returns", ())))
     properties = []
     for spec in case["properties"]:
@@ -38,9 +36,10 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
         waits = not spec["values"] and not any(p.held for p in properties)
         earned = None if waits else 0.0 if failure else spec["points"]
         properties.append(Property(spec["key"], spec["name"], spec["points"], earned, None if waits else failure))
+    unfinished = _unfinished(trial, inputs, case["properties"]) if trial.unfinished else ()
     if trial.first.error:
-        return Result(*head, "error", tuple(properties))
-    return judged(*head, properties, _diagnoses(case, seen, properties))
+        return Result(*head, "error", tuple(properties), unfinished)
+    return judged(*head, properties, unfinished + _diagnoses(case, seen, properties))
 
 
 class _Observations:
@@ -95,6 +94,44 @@ def _failure(spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[s
     return None
 
 
+UNFINISHED = (  # of which outcomes, and what to say if all are so, or some
+    (
+        lambda outcome: not outcome.error and outcome.value is None,
+        "Your function returned None on every input: is a `return` missing?",
+        "On some inputs your function returned None: {}. Is a `return` missing in one branch?",
+    ),
+    (
+        lambda outcome: outcome.empty and outcome.value is not None,
+        "On every input something in what your function returned is None: is a `return` missing in "
+        "what it calls?",
+        "On some inputs something in what your function returned is None: {}. Is a `return` missing "
+        "there?",
+    ),
+    (
+        lambda outcome: outcome.stub,
+        "Your function still raises NotImplementedError: put your answer in place of that line.",
+        "One branch still raises NotImplementedError, on {}: what is to happen there?",
+    ),
+)
+
+
+def _unfinished(
+    trial: Trial, inputs: dict[str, dict[str, Any]], properties: list[dict[str, Any]]
+) -> tuple[str, ...]:
+    """On which inputs nothing came back or the stub is still there; those to be refused left out."""
+    raises = [spec for spec in properties if spec["kind"] == "raises"]
+    refused = {probe["input"] for spec in raises for probe in spec["probes"]}
+    outcomes = {name: trial.outcome(given) for name, given in inputs.items() if name not in refused}
+    found = []
+    for holds, everywhere, somewhere in UNFINISHED:
+        names = [name for name, outcome in outcomes.items() if holds(outcome)]
+        if len(names) == len(outcomes):
+            found.append(everywhere)
+        elif names:
+            found.append(somewhere.format(", ".join(f"‘{name}’" for name in names)))
+    return tuple(found)
+
+
 def _not_refused(probe: dict[str, Any], seen: _Observations, inputs: dict[str, Any]) -> Failure | None:
     """Whether the answer raises ValueError, with the number in its text that the probe may ask for."""
     outcome = seen.trial.outcome(inputs)
@@ -107,7 +144,7 @@ def _not_refused(probe: dict[str, Any], seen: _Observations, inputs: dict[str, A
         if any(abs(number - probe["mentions"]) <= 0.006 for number in numbers):  # two digits after the point will do
             return None
     try:
-        yours = outcome.error or shown(plain(outcome.value))
+        yours = outcome.error or shown(plain(outcome.value))  # None here is no missing `return`
     except Unusable as error:
         yours = str(error)
     return Failure(_shown_inputs(inputs), yours, asked)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import html
 
-from helpers.grader.result import Property, Result
+from helpers.grader.result import Printed, Property, Result
 
 GOOD, BAD, QUIET = "#009E73", "#D55E00", "#7A7A7A"  # Okabe & Ito: told apart with any common colour blindness
 BOX = "border-left:4px solid {colour};padding:.5em 1em;margin:.4em 0;max-width:60em;line-height:1.4"
 PRE = "white-space:pre-wrap;font-family:monospace;font-size:.9em;text-align:left;vertical-align:top"
 WAITING = "not counted yet"
+VERDICTS = {
+    "unattempted": "not attempted yet",
+    "ok": "all points",
+    "wrong": "not there yet",
+    "error": "no result",
+}
 
 
 def _points(value: float) -> str:
@@ -22,8 +28,7 @@ def _mark(prop: Property) -> str:
 
 def _headline(result: Result) -> str:
     points = f"{_points(result.score)} of {_points(result.points)} points"
-    verdict = {"unattempted": "not attempted yet", "ok": "all points", "wrong": "not there yet", "error": "did not run"}
-    return f"{result.part} · {result.title}: {points}, {verdict[result.status]}"
+    return f"{result.part} · {result.title}: {points}, {VERDICTS[result.status]}"
 
 
 def _sections(result: Result) -> list[tuple[str, str]]:
@@ -32,6 +37,14 @@ def _sections(result: Result) -> list[tuple[str, str]]:
     if failure is None:
         return []
     return [("Input", failure.inputs), ("Yours", failure.yours), ("Expected", failure.expected)]
+
+
+def _told(printed: Printed) -> str:
+    """What heads an answer's own output."""
+    lines = "1 line" if printed.lines == 1 else f"{printed.lines:,} lines"
+    shown = printed.first.count("\n") + 1
+    cut = "" if shown == printed.lines else "the first" if shown == 1 else f"the first {shown}"
+    return f"Your function printed {lines} during this check{'; ' + cut if cut else ''}:"
 
 
 class Panel:
@@ -51,6 +64,9 @@ class Panel:
                 lines.append(f"  {heading:<9}" + text.replace("\n", "\n" + " " * 11))
         lines += [f"→ {message}" for message in self.result.diagnoses]
         lines += [self.result.note] if self.result.note else []
+        if self.result.printed:
+            lines.append(_told(self.result.printed))
+            lines += [f"  | {line}" for line in self.result.printed.first.split("\n")]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -68,6 +84,10 @@ class Panel:
             parts.append(f"{html.escape(result.failure.heading)}:<table style='margin:.4em 0'>{cells}</table>")
         parts += [f"<p style='margin:.4em 0'>→ {html.escape(message)}</p>" for message in result.diagnoses]
         parts += [f"<p style='margin:.4em 0'>{html.escape(result.note)}</p>"] if result.note else []
+        if result.printed:
+            heading, first = html.escape(_told(result.printed)), html.escape(result.printed.first)
+            first = f"<div style='{PRE}'>{first}</div>"
+            parts.append(f"<details><summary>{heading}</summary>{first}</details>")
         return f"<div style='{BOX.format(colour=colour)}'>{''.join(parts)}</div>"
 
 

@@ -15,7 +15,8 @@ import torch
 from helpers import bradley_terry
 from helpers.grader.result import Failure, Result
 from helpers.grader.sides import Verdict, judge_sides
-from helpers.grader.trial import Unusable, plain, type_name
+from helpers.grader.texts import type_name
+from helpers.grader.trial import Unusable, plain
 
 HEADING = "Your survey"
 NAMES = "ABCDEF"

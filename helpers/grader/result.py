@@ -31,11 +31,20 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Printed:
+    """What an answer wrote while it was checked: how many lines, and the first as one text."""
+
+    lines: int
+    first: str
+
+
+@dataclass(frozen=True)
 class Result:
     """All that was found about one part.
 
     status: 'ok' (full points), 'wrong', 'error' (raised or returned no numbers at once), 'unattempted'.
-    diagnoses: explanations of recognised mistakes. note: one sentence more, or empty.
+    diagnoses: explanations of recognised mistakes. note: one sentence more, or empty. printed: the
+    answer's own output, or None.
     """
 
     part: str
@@ -45,6 +54,7 @@ class Result:
     properties: tuple[Property, ...] = ()
     diagnoses: tuple[str, ...] = ()
     note: str = ""
+    printed: Printed | None = None
 
     @property
     def score(self) -> float:

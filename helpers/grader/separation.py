@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers.grader.frozen import unpack_run
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.trial import Unusable, attempt, plain
+from helpers.grader.trial import Unusable, attempt, numbers_returned
 
 SAME_ORDER = 0.98  # rank correlation from which two scores count as the same metric
 
@@ -33,8 +33,6 @@ def judge(
     scores = []
     for number, stored in enumerate(case["runs"]):
         outcome = attempt(answer, *unpack(stored))
-        if number == 0 and outcome.missing:
-            return Result(*head, "unattempted")
         try:
             scores.append(_score(outcome))
         except Unusable as error:
@@ -60,7 +58,7 @@ def judge(
 def _score(outcome) -> float:
     if outcome.error:
         raise Unusable(outcome.error)
-    value = plain(outcome.value)
+    value = numbers_returned(outcome.value)
     if value.size != 1 or not np.isfinite(value).all():
         raise Unusable(f"returned {value.item():g}" if value.size == 1 else f"returned shape {value.shape}")
     return value.item()

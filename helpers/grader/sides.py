@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.trial import Unusable, attempt, plain, type_name
+from helpers.grader.texts import type_name
+from helpers.grader.trial import Unusable, attempt, plain
+from helpers.grader.unwritten import returned
 
 HEADING = "Your example"
 Verdict = tuple[Failure | None, str]
@@ -33,10 +35,10 @@ def judge_sides(
     head = case["part"], case["title"], case["points"]
     outcome = attempt(answer)
     sides = outcome.value if type(outcome.value) is dict else None
-    if outcome.missing or (sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe"))):
+    if sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe")):
         return Result(*head, "unattempted")
     if sides is None:
-        found = outcome.error or f"returned a {type_name(outcome.value)}"
+        found = outcome.error or returned(outcome.value)
         failure = Failure(f"{case['asks_for']}()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
         first, *others = case["properties"]
         properties = [_property(first, failure, False), *(_property(spec, None, True) for spec in others)]

@@ -1,22 +1,23 @@
 """Calling an answer whatever it does, and reading what comes back as plain numbers.
 
-An answer may raise anything, write to stderr, change its arguments, or return an object that lies about itself. Here it
-can do no harm but take time: ``attempt`` never raises (Ctrl-C excepted), ``plain`` reads only types whose content
-cannot be overridden, and every call gets fresh copies.
+An answer may raise anything, write anywhere, change its arguments, or return an object that lies
+about itself. Here it can do no harm but take time: ``attempt`` never raises (Ctrl-C excepted),
+``plain`` reads only types whose content cannot be overridden, and every call gets fresh copies.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import types
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+
+from helpers.grader.listening import listening
+from helpers.grader.texts import type_name
+from helpers.grader.unwritten import blank, explained, half_written, returned
 
 RTOL, ATOL = 1e-4, 1e-5  # wide enough for float32, far below what any misconception changes
 MAX_ENTRIES = 100_000  # of a returned list
@@ -25,66 +26,58 @@ NUMBERS = {bool, int, float} | {np.dtype(code).type for code in "?bhilqBHILQefdg
 
 
 class Unusable(Exception):
-    """What came back cannot be read as numbers, or nothing came back; the message says what was found."""
+    """What came back cannot be read as numbers, or nothing did; the message says what was found."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call returned, or how it failed. missing: nothing was written yet; refused: it raised ValueError."""
+    """What one call returned, or how it failed.
+
+    stub: it raised the stub's NotImplementedError itself; refused: it raised ValueError.
+    """
 
     value: Any = None
     error: str = ""
-    missing: bool = False
+    stub: bool = False
     refused: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether the call ran through and brought nothing."""
+        return not self.error and blank(self.value)
 
 
 def attempt(function: Callable, *arguments) -> Outcome:
-    """Call an answer: its stderr and warnings are dropped (a warning must not cost points), its exceptions caught."""
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("ignore")
+    """Call an answer: what it writes is heard, its warnings are dropped, its exceptions caught.
+
+    A warning must not cost points. Raises nothing but KeyboardInterrupt, for Ctrl-C.
+    """
+    with listening(), torch.enable_grad():
+        try:
             value = function(*arguments)
             if type(value) is types.CoroutineType:
                 value.close()  # or Python would complain on stderr later
-    except KeyboardInterrupt:
-        raise
-    except NotImplementedError as error:
-        return Outcome(error=described(error), missing=True)
-    except BaseException as error:  # SystemExit and worse included
-        return Outcome(error=described(error), refused=issubclass(type(error), ValueError))
-    return Outcome(value=value, missing=value is None)
-
-
-def described(error: BaseException) -> str:
-    """'raised ValueError: …' as an ordinary string, whatever the exception's own methods do."""
-    try:
-        text = exact_text(str(error))
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
-        text = "(its text cannot be read)"
-    return f"raised {type_name(error)}" + (f": {text}" if text else "")
-
-
-def exact_text(text: str, limit: int = 300) -> str:
-    """A plain, printable, short ``str`` of a text that came from an answer (which may be a subclass of str)."""
-    plain_text = str.encode(text, "utf-8", "replace").decode("utf-8", "replace")
-    plain_text = "".join(c if c.isprintable() or c == "\n" else "�" for c in plain_text[: limit + 1])
-    return plain_text[:limit] + "…" if len(plain_text) > limit else plain_text
-
-
-def type_name(value: Any) -> str:
-    """Name of a value's type, even where a metaclass overrides it."""
-    return exact_text(type.__dict__["__name__"].__get__(type(value)), 60)
+            return Outcome(value=value)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit and worse included
+            refused = issubclass(type(error), ValueError)
+            stub = half_written(error, function)
+            return Outcome(error=explained(error, function), stub=stub, refused=refused)
 
 
 def plain(value: Any) -> np.ndarray:
-    """Numbers as a float64 array of our own. Raises Unusable for everything but numbers, arrays, tensors and lists."""
+    """Numbers as a float64 array of our own, of the same shape.
+
+    Raises Unusable for everything but numbers, arrays, tensors and lists.
+    """
     try:
         return _plain(value)
     except (KeyboardInterrupt, Unusable):
         raise
-    except BaseException as error:  # a ragged list, an integer beyond float, a tensor on no device …
+    except (
+        BaseException
+    ) as error:  # a ragged list, an integer beyond float, a tensor on no device …
         raise Unusable(f"returned a {type_name(value)} that cannot be read as numbers") from error
 
 
@@ -97,6 +90,8 @@ def _plain(value: Any) -> np.ndarray:
             raise Unusable("returned complex numbers")
         return value.detach().cpu().to(torch.float64).numpy().copy()
     if kind in (list, tuple):
+        if blank(value[:MAX_ENTRIES]):
+            raise Unusable(f"returned a {kind.__name__} with None in it")
         entries = [_plain(entry) for entry in value[:MAX_ENTRIES]]
         if len(value) > MAX_ENTRIES:
             raise Unusable(f"returned a {kind.__name__} of {len(value)} entries")
@@ -109,12 +104,24 @@ def _plain(value: Any) -> np.ndarray:
     raise Unusable(f"returned a {type_name(value)}")
 
 
+def numbers_returned(value: Any) -> np.ndarray:
+    """``plain`` of what an answer returned.
+
+    Raises Unusable as there; if nothing came back, its text asks about the `return`.
+    """
+    if blank(value):
+        raise Unusable(returned(value))
+    return plain(value)
+
+
 def close(yours: np.ndarray, expected: np.ndarray, slack: float = 1.0) -> bool:
-    """Same shape, equal up to ``slack`` times rounding; what is not finite equals only itself, NaN included."""
+    """Same shape, equal up to ``slack`` times rounding; what is not finite equals only itself."""
     if yours.shape != expected.shape:
         return False
     with np.errstate(all="ignore"):
-        near = np.isfinite(expected) & (np.abs(yours - expected) <= slack * (ATOL + RTOL * np.abs(expected)))
+        near = np.isfinite(expected) & (
+            np.abs(yours - expected) <= slack * (ATOL + RTOL * np.abs(expected))
+        )
     return bool(np.all(near | (yours == expected) | (np.isnan(yours) & np.isnan(expected))))
 
 
@@ -129,52 +136,67 @@ def as_torch(inputs: Inputs) -> dict[str, Any]:
 
 
 class Trial:
-    """One answer under test. It is given tensors, or arrays if it fails on tensors and not on arrays.
+    """One answer under test, given tensors, or arrays if it fails on tensors and not on arrays.
 
-    ``changed`` is the name of the first argument that the answer was seen to change. Raises nothing.
+    ``changed`` is the name of the first argument that the answer was seen to change; ``unfinished``
+    says whether some call brought nothing or met the stub. Raises nothing.
     """
 
     def __init__(self, answer: Callable, first: Inputs, differentiable: tuple[str, ...] = ()):
         self.answer = answer
         self.changed = ""
+        self.unfinished = False
         tensors = as_torch(first)
         for name in differentiable:  # as in training, so that a numpy answer is recognised at once
             tensors[name].requires_grad_()
-        self.first = attempt(answer, *tensors.values())
+        self.first = self._call(tensors)
         self.numpy = False
-        if self.first.error and not self.first.missing:
-            again = attempt(answer, *as_numpy(first).values())
+        if self.first.error:
+            again = self._call(as_numpy(first))
             if not again.error:
                 self.first, self.numpy = again, True
 
+    def _call(self, given: dict[str, Any]) -> Outcome:
+        outcome = attempt(self.answer, *given.values())
+        self.unfinished = self.unfinished or outcome.stub or outcome.empty
+        return outcome
+
     def value(self, inputs: Inputs, returns: tuple[str, ...] = (), which: str = "") -> np.ndarray:
-        """What the answer returns, as numbers; one entry of it where it ``returns`` several. Raises Unusable."""
+        """What the answer returns, as numbers; one entry of it where it ``returns`` several.
+
+        Raises Unusable.
+        """
         outcome = self.outcome(inputs)
         if outcome.error:
             raise Unusable(outcome.error)
-        if not returns:
-            return plain(outcome.value)
+        if not returns or outcome.value is None:
+            return numbers_returned(outcome.value)
         if type(outcome.value) not in (tuple, list) or len(outcome.value) != len(returns):
             asked = ", ".join(returns)
             raise Unusable(f"returned a {type_name(outcome.value)}: expected ({asked})")
-        return plain(outcome.value[returns.index(which)])
+        return numbers_returned(outcome.value[returns.index(which)])
 
     def outcome(self, inputs: Inputs) -> Outcome:
         """One call on fresh copies, watched for changes of its arguments."""
         given = as_numpy(inputs) if self.numpy else as_torch(inputs)
-        outcome = attempt(self.answer, *given.values())
+        outcome = self._call(given)
         self._watch(given, inputs)
         return outcome
 
     def gradient(self, inputs: Inputs, of: str) -> np.ndarray:
-        """Gradient of the scalar answer in one argument: by autograd, from arrays by differences. Raises Unusable."""
+        """Gradient of the scalar answer in one argument: by autograd, from arrays by differences.
+
+        Has the shape of the argument. Raises Unusable.
+        """
         if self.numpy:
             return self._differences(inputs, of)
         given = as_torch(inputs)
         given[of].requires_grad_()
-        outcome = attempt(self.answer, *given.values())
+        outcome = self._call(given)
         if outcome.error:
             raise Unusable(outcome.error)
+        if outcome.empty:
+            raise Unusable(returned(outcome.value))
         if type(outcome.value) is not torch.Tensor:
             raise Unusable(f"returned a {type_name(outcome.value)}, which carries no gradient")
         if not outcome.value.requires_grad:
@@ -201,7 +223,9 @@ class Trial:
         for name, before in inputs.items():
             if isinstance(before, np.ndarray) and not self.changed:
                 try:
-                    if not np.array_equal(plain(given[name]), before.astype(np.float64), equal_nan=True):
+                    if not np.array_equal(
+                        plain(given[name]), before.astype(np.float64), equal_nan=True
+                    ):
                         self.changed = name
                 except Unusable:
                     self.changed = name

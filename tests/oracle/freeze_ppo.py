@@ -25,7 +25,11 @@ from types import SimpleNamespace
 
 import torch
 from tensordict import TensorDict
-from tensordict.nn import ProbabilisticTensorDictModule, ProbabilisticTensorDictSequential, TensorDictModule
+from tensordict.nn import (
+    ProbabilisticTensorDictModule,
+    ProbabilisticTensorDictSequential,
+    TensorDictModule,
+)
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value.functional import generalized_advantage_estimate
 from trl.core import masked_whiten
@@ -55,7 +59,9 @@ def mask_of(lengths: torch.Tensor, width: int) -> torch.Tensor:
 def trl_trainer(**config) -> PPOTrainer:
     """A PPOTrainer with just the attributes that its two methods read."""
     trainer = object.__new__(PPOTrainer)
-    trainer.config = SimpleNamespace(whiten_rewards=False, vf_coef=1.0, ratio_threshold=float("inf"), **config)
+    trainer.config = SimpleNamespace(
+        whiten_rewards=False, vf_coef=1.0, ratio_threshold=float("inf"), **config
+    )
     return trainer
 
 
@@ -66,14 +72,22 @@ def agree(one: torch.Tensor, other: torch.Tensor) -> None:
 # ---- advantages -----------------------------------------------------------------------------
 
 
-def advantages_case(generator, rows: int, width: int, gamma: float, lam: float, scale: float) -> dict:
+def advantages_case(
+    generator, rows: int, width: int, gamma: float, lam: float, scale: float
+) -> dict:
     lengths = lengths_of(generator, rows, width)
     mask = mask_of(lengths, width)
-    rewards, values = numbers(generator, (2, rows, width), scale).unbind()  # padding holds numbers too
-    _, whitened, returns = trl_trainer(gamma=gamma, lam=lam).compute_advantages(values, rewards, mask)
+    rewards, values = numbers(
+        generator, (2, rows, width), scale
+    ).unbind()  # padding holds numbers too
+    _, whitened, returns = trl_trainer(gamma=gamma, lam=lam).compute_advantages(
+        values, rewards, mask
+    )
 
     value = values[mask]  # one time axis, (N,)
-    following = torch.cat([value[1:], value.new_tensor([7.0])])  # behind a last token it is to be ignored
+    following = torch.cat(
+        [value[1:], value.new_tensor([7.0])]
+    )  # behind a last token it is to be ignored
     last = torch.zeros_like(mask)
     last[torch.arange(rows), lengths - 1] = True
     done = last[mask][:, None]
@@ -87,7 +101,9 @@ def advantages_case(generator, rows: int, width: int, gamma: float, lam: float, 
         "lengths": lengths.tolist(),
         "rewards": rewards.tolist(),
         "values": values.tolist(),
-        "torchrl_advantages": advantages[:, 0].tolist(),  # tokens of all rows in their order, no padding
+        "torchrl_advantages": advantages[
+            :, 0
+        ].tolist(),  # tokens of all rows in their order, no padding
         "trl_returns": returns[mask].tolist(),
         "trl_whitened_advantages": whitened[mask].tolist(),
     }
@@ -132,12 +148,16 @@ class RecordedLogps(torch.distributions.Distribution):
         return self.logps
 
 
-def torchrl_losses(logps, old_logps, advantages, values, old_values, returns, clip: float, value_clip: float):
+def torchrl_losses(
+    logps, old_logps, advantages, values, old_values, returns, clip: float, value_clip: float
+):
     """Both losses and their gradients from vectors over tokens, (N,)."""
     policy, critic = Recorded(logps), Recorded(values[:, None])
     actor = ProbabilisticTensorDictSequential(
         TensorDictModule(policy, in_keys=["observation"], out_keys=["logps"]),
-        ProbabilisticTensorDictModule(in_keys=["logps"], out_keys=["action"], distribution_class=RecordedLogps),
+        ProbabilisticTensorDictModule(
+            in_keys=["logps"], out_keys=["action"], distribution_class=RecordedLogps
+        ),
     )
     objective = ClipPPOLoss(
         actor,
@@ -161,10 +181,17 @@ def torchrl_losses(logps, old_logps, advantages, values, old_values, returns, cl
     }
     found = objective(TensorDict(batch, [n]))
     (found["loss_objective"] + found["loss_critic"]).backward()
-    return found["loss_objective"], found["loss_critic"], policy.numbers.grad, critic.numbers.grad[:, 0]
+    return (
+        found["loss_objective"],
+        found["loss_critic"],
+        policy.numbers.grad,
+        critic.numbers.grad[:, 0],
+    )
 
 
-def losses_case(generator, rows: int, width: int, clip: float, value_clip: float, spread: float) -> dict:
+def losses_case(
+    generator, rows: int, width: int, clip: float, value_clip: float, spread: float
+) -> dict:
     """``spread``: how far the new policy has moved, in nats per token."""
     lengths = lengths_of(generator, rows, width)
     mask = mask_of(lengths, width)
@@ -179,7 +206,9 @@ def losses_case(generator, rows: int, width: int, clip: float, value_clip: float
     )
     (policy_loss + value_loss).backward()
 
-    vectors = [x.detach()[mask] for x in (logps, old_logps, advantages, values, old_values, returns)]
+    vectors = [
+        x.detach()[mask] for x in (logps, old_logps, advantages, values, old_values, returns)
+    ]
     second = torchrl_losses(*vectors, clip, value_clip)
     first = policy_loss, value_loss, logps.grad[mask], values.grad[mask]
     for one, other in zip(first, second):
@@ -209,16 +238,26 @@ def main() -> None:
     discounts = ((1.0, 1.0), (1.0, 0.95), (0.99, 0.95), (0.9, 0.5), (0.7, 0.0), (0.0, 1.0))
     frozen = {
         "source": {
-            **{name: version(name) for name in ("trl", "torchrl", "tensordict", "transformers", "torch")},
+            **{
+                name: version(name)
+                for name in ("trl", "torchrl", "tensordict", "transformers", "torch")
+            },
             "date": datetime.date.today().isoformat(),
             "made_by": "tests/oracle/freeze_ppo.py",
         },
         "advantages": [advantages_case(generator, 4, 5, *two, scale=2.0) for two in discounts]
         + [advantages_case(generator, 1, 8, 1.0, 0.95, scale=30.0)],
-        "whiten": [whiten_case(generator, 4, 4, *two) for two in ((1.0, 0.0), (0.2, 3.0), (50.0, -400.0))],
+        "whiten": [
+            whiten_case(generator, 4, 4, *two) for two in ((1.0, 0.0), (0.2, 3.0), (50.0, -400.0))
+        ],
         "losses": [
             losses_case(generator, 4, 5, clip, value_clip, spread)
-            for clip, value_clip, spread in ((0.2, 0.2, 0.3), (0.1, 0.5, 0.1), (0.5, 1.0, 1.0), (0.2, 0.2, 3.0))
+            for clip, value_clip, spread in (
+                (0.2, 0.2, 0.3),
+                (0.1, 0.5, 0.1),
+                (0.5, 1.0, 1.0),
+                (0.2, 0.2, 3.0),
+            )
         ],
     }
     TARGET.write_text(json.dumps(frozen).replace('}, {"', '},\n{"') + "\n", encoding="utf-8")

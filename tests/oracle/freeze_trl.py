@@ -30,7 +30,9 @@ TARGET = Path(__file__).parents[1] / "data" / "trl.json"
 METRICS = ("log_probs", "entropy", "mean_logits", "is_top1")
 
 
-def dpo_trainer(model, ref_model, beta: float, loss_type: str, label_smoothing: float = 0.0) -> DPOTrainer:
+def dpo_trainer(
+    model, ref_model, beta: float, loss_type: str, label_smoothing: float = 0.0
+) -> DPOTrainer:
     """A DPOTrainer with just the attributes that ``_compute_loss`` reads."""
     trainer = object.__new__(DPOTrainer)
     trainer.__dict__.update(
@@ -54,7 +56,9 @@ def dpo_trainer(model, ref_model, beta: float, loss_type: str, label_smoothing: 
     return trainer
 
 
-def numbers(generator: torch.Generator, shape: tuple[int, ...], scale: float, dtype: str) -> torch.Tensor:
+def numbers(
+    generator: torch.Generator, shape: tuple[int, ...], scale: float, dtype: str
+) -> torch.Tensor:
     """Normal numbers with three decimals (short in the file), exact in ``dtype``."""
     drawn = torch.randn(shape, generator=generator, dtype=torch.float64) * scale
     return ((drawn * 1000).round() / 1000).to(getattr(torch, dtype))
@@ -73,10 +77,14 @@ class RecordedSequences(torch.nn.Module):
     def forward(self, **_):
         column = self.logps.unsqueeze(1)
         zeros = torch.zeros_like(column.detach())
-        return SimpleNamespace(log_probs=column, entropy=zeros, mean_logits=zeros, is_top1=zeros.bool())
+        return SimpleNamespace(
+            log_probs=column, entropy=zeros, mean_logits=zeros, is_top1=zeros.bool()
+        )
 
 
-def sequences_case(chosen, rejected, ref_chosen, ref_rejected, beta, loss_type="sigmoid", label_smoothing=0.0) -> dict:
+def sequences_case(
+    chosen, rejected, ref_chosen, ref_rejected, beta, loss_type="sigmoid", label_smoothing=0.0
+) -> dict:
     chosen, rejected = chosen.clone().requires_grad_(), rejected.clone().requires_grad_()
     model = RecordedSequences(torch.cat([chosen, rejected]))
     n = 2 * len(chosen)
@@ -87,7 +95,9 @@ def sequences_case(chosen, rejected, ref_chosen, ref_rejected, beta, loss_type="
         "ref_chosen_logps": ref_chosen,
         "ref_rejected_logps": ref_rejected,
     }
-    loss = dpo_trainer(model, None, beta, loss_type, label_smoothing)._compute_loss(model, inputs, False)
+    loss = dpo_trainer(model, None, beta, loss_type, label_smoothing)._compute_loss(
+        model, inputs, False
+    )
     loss.backward()
     return {
         "dtype": str(chosen.dtype).removeprefix("torch."),
@@ -129,7 +139,9 @@ def all_robust(generator: torch.Generator) -> list[dict]:
     for epsilon in (0.0, 0.1, 0.3, 0.45):
         for n, beta in ((1, 1.0), (5, 0.1)):
             four = -8 + numbers(generator, (4, n), 3.0, "float64")
-            cases.append({**sequences_case(*four.unbind(), beta, "robust", epsilon), "epsilon": epsilon})
+            cases.append(
+                {**sequences_case(*four.unbind(), beta, "robust", epsilon), "epsilon": epsilon}
+            )
     return cases
 
 
@@ -177,7 +189,9 @@ def written(row: list[int], end: int) -> list[int]:
     return row[: row.index(end) + 1] if end in row else row
 
 
-def tokens_case(generator, pairs: int, prompt_length: int, length: int, size: int, beta: float) -> dict:
+def tokens_case(
+    generator, pairs: int, prompt_length: int, length: int, size: int, beta: float
+) -> dict:
     end = size - 1
     prompts = torch.randint(size, (pairs, prompt_length), generator=generator)
     chosen = responses_of(generator, pairs, length, end)
@@ -196,7 +210,9 @@ def tokens_case(generator, pairs: int, prompt_length: int, length: int, size: in
         model, ref_model = RecordedLogits(logits), RecordedLogits(ref_logits)
         add_fused_lm_head(model, outputs=METRICS)
         add_fused_lm_head(ref_model)
-        loss = dpo_trainer(model, ref_model, beta, loss_type)._compute_loss(model, dict(inputs), False)
+        loss = dpo_trainer(model, ref_model, beta, loss_type)._compute_loss(
+            model, dict(inputs), False
+        )
         (gradient,) = torch.autograd.grad(loss, logits)
         results[loss_type] = {"loss": loss.item(), "grad": gradient.tolist()}
     del results["sigmoid_norm"]["grad"]  # kept as a contrast in value: DPO on the mean over tokens
@@ -267,7 +283,7 @@ def main() -> None:
         ],
         "robust": all_robust(generator),
     }
-    TARGET.write_text(json.dumps(frozen).replace('}, {"', '},\n{"') + "\n")
+    TARGET.write_text(json.dumps(frozen).replace('}, {"', '},\n{"') + "\n", encoding="utf-8")
     print(f"wrote {TARGET} ({TARGET.stat().st_size / 1024:.0f} kB) from TRL {trl.__version__}")
 
 

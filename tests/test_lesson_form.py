@@ -1,0 +1,171 @@
+"""The form of the lesson: short cells, one format, what is taught written out, every explanation supported."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from PIL import Image
+
+from tools.notebooks import load, section_of_cells
+
+ROOT = Path(__file__).parents[1]
+THEORY = load(ROOT / "theory.ipynb")
+OF_CELL = section_of_cells(THEORY)
+
+
+def code_of(section):
+    """The code cells of a section."""
+    return [
+        cell.source
+        for cell, name in zip(THEORY.cells, OF_CELL)
+        if name == section and cell.cell_type == "code"
+    ]
+
+
+def rows(name):
+    with open(ROOT / "tests" / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# ---- format and length -------------------------------------------------------------------------
+
+
+def unformatted(*paths):
+    """Files that the formatter, with the settings of pyproject.toml, would change."""
+    command = [sys.executable, "-m", "ruff", "format", "--check", "--no-cache", *map(str, paths)]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
+    said = found.stdout + found.stderr
+    assert found.returncode in (0, 1), said
+    return sorted(set(re.findall(r"--> (\S+?):", said))) or [said] * found.returncode
+
+
+def test_notebooks_and_sources_are_formatted_as_pyproject_says():
+    assert (
+        unformatted("theory.ipynb", "exercises.ipynb", "helpers", "solutions", "tests", "tools")
+        == []
+    )
+
+
+def test_a_call_that_was_broken_up_is_noticed(tmp_path):
+    broken = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("print(\n    1,\n    2,\n)")]
+    )
+    nbformat.write(broken, tmp_path / "broken.ipynb")
+    (tmp_path / "pyproject.toml").write_text(
+        (ROOT / "pyproject.toml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    assert unformatted(tmp_path / "broken.ipynb") != []
+
+
+def lines_per_cell(cells):
+    return sorted(len([line for line in source.splitlines() if line.strip()]) for source in cells)
+
+
+def test_cells_are_short():
+    """Of sections 0 to 5: a reader sees the idea, the bookkeeping is elsewhere."""
+    early = {name for name in OF_CELL if name and int(name.split(".")[0]) <= 5}
+    lines = lines_per_cell(source for name in early for source in code_of(name))
+    median, p90 = statistics.median(lines), lines[int(0.9 * len(lines))]
+    assert median <= 9 and p90 <= 20 and sum(lines) <= 3500, (median, p90, sum(lines))
+
+
+def test_no_cell_holds_two_statements_on_a_line():
+    for section in set(OF_CELL):
+        for source in code_of(section):
+            assert not re.search(r"^\s*[^#'\"\n]*;\s*\w", source, re.M), source[:200]
+
+
+# ---- size ------------------------------------------------------------------------------------
+
+
+def stored_figures():
+    for cell in THEORY.cells:
+        for output in cell.get("outputs", []):
+            if png := output.get("data", {}).get("image/png"):
+                yield base64.b64decode(png)
+
+
+def test_figures_are_stored_in_sixteen_colours():
+    for png in stored_figures():
+        assert len(Image.open(io.BytesIO(png)).convert("RGB").getcolors(2**24)) <= 16
+
+
+def test_a_new_subsection_is_small():
+    """Sections 6 and later add at most 55 kB each, figures included."""
+    size = {}
+    for cell, name in zip(THEORY.cells, OF_CELL):
+        size[name] = size.get(name, 0) + len(
+            nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
+        )
+    assert {k: v for k, v in size.items() if k and int(k.split(".")[0]) > 5 and v > 55_000} == {}
+
+
+# ---- what is taught --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row", rows("taught.csv"), ids=lambda row: f"{row['section']} {row['what']}"
+)
+def test_what_is_taught_is_written_out_in_its_section(row):
+    code = re.sub(r"\s+", "", "\n".join(code_of(row["section"])))
+    assert re.sub(r"\s+", "", row["code"]) in code
+
+
+# ---- what is explained -----------------------------------------------------------------------
+
+
+KINDS = {"derived", "claim", "source", "conjecture"}
+
+
+def words_of(text):
+    return " ".join(re.sub(r"[*_`]", "", text).split())
+
+
+def shown_in(section):
+    """What a section says: its prose and the strings of its code, titles and alternative texts included."""
+    cells = [cell for cell, name in zip(THEORY.cells, OF_CELL) if name == section]
+    prose = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    code = " ".join(cell.source for cell in cells if cell.cell_type == "code")
+    joined = re.sub(r'"\s*\n\s*f?"', "", code)  # a string that goes on in the next line
+    return words_of(prose) + " " + words_of(joined)
+
+
+def stored_claims():
+    found = set()
+    for cell in THEORY.cells:
+        for output in cell.get("outputs", []):
+            for line in "".join(output.get("text", "")).splitlines():
+                if match := re.match(
+                    r"[✓✗] §[\d.]+ (?:identity: )?(.*): [≈=] \S+  \(claimed", line
+                ):
+                    found.add(match[1])
+    return found
+
+
+def test_every_explanation_in_the_audit_stands_in_the_lesson():
+    said = {}
+    for row in rows("explanations.csv"):
+        section = row["section"]
+        said.setdefault(section, shown_in(section))
+        assert row["kind"] in KINDS, row
+        assert words_of(row["sentence"]) in said[section], row
+
+
+def test_every_claim_that_supports_an_explanation_is_made():
+    made = stored_claims()
+    supports = [row["support"] for row in rows("explanations.csv") if row["kind"] == "claim"]
+    assert supports and [text for text in supports if text not in made] == []
+
+
+def test_every_section_was_audited():
+    audited = {row["section"] for row in rows("explanations.csv")}
+    assert {name for name in OF_CELL if name and "." in name} - audited == set()
