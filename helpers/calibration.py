@@ -70,6 +70,19 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 10) -> 
     )
 
 
+def mean_drawn_error(
+    probabilities: Tensor, size: int, bins: int, generator: torch.Generator
+) -> float:
+    """Mean ECE of the true probabilities (n,) themselves, over draws of ``size`` labelled pairs."""
+    values = []
+    for _ in range(max(10, 10_000 // size)):
+        rows = torch.randint(len(probabilities), (size,), generator=generator)
+        q = probabilities[rows]
+        y = (torch.rand(size, generator=generator, dtype=torch.float64) < q).double()
+        values.append(calibration_error(q, y, bins))
+    return sum(values) / len(values)
+
+
 def brier(probabilities: Tensor, labels: Tensor) -> float:
     """Mean squared distance of forecast and label. Its floor is E[p(1 − p)] of the *true* probabilities p.
 
@@ -88,6 +101,16 @@ def log_loss(margins: Tensor, labels: Tensor) -> float:
     _check(margins.sigmoid(), labels)
     _check_finite(margins)
     return binary_cross_entropy_with_logits(margins.double(), labels.double()).item()
+
+
+def measured(margins: Tensor, labels: Tensor) -> dict[str, float]:
+    """ECE, Brier score and log loss of the forecasts σ(margins), (B,), against labels (B,)."""
+    q = torch.sigmoid(margins)
+    return {
+        "ECE": calibration_error(q, labels),
+        "Brier": brier(q, labels),
+        "log loss": log_loss(margins, labels),
+    }
 
 
 def fit_temperature(margins: Tensor, labels: Tensor) -> float:

@@ -9,21 +9,47 @@ than the benchmark, four of them with equal weights), counts half where it was r
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from helpers.policies import check_scores
+from helpers.world import Pair, World
 
 FILE = Path(__file__).parent / "data" / "rewardbench.csv"
 PRIOR_SETS = "Prior Sets"
+STATED = {  # the section scores that the leaderboard states for the model of beaver_7b_cost
+    "Chat": 0.6089385475,
+    "Chat Hard": 0.4495614035,
+    "Safety": 0.7216216216,
+    "Reasoning": 0.4667566978,
+}
 
 
 def published() -> list[dict[str, str]]:
     """RewardBench's subsets: subset, section, pairs, weight, one model's accuracy in each (beaver_7b_cost), source."""
     with open(FILE, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def sizes(how: str) -> dict[str, tuple[str, float]]:
+    """Subset → (section, its "weight" or number of "pairs"), as ``section_scores`` takes it."""
+    return {row["subset"]: (row["section"], float(row[how])) for row in published()}
+
+
+def contrast_pairs(world: World, slices: Sequence[str], chosen: str, rejected: str) -> list[Pair]:
+    """One pair for each request of these slices, from two templates.
+
+    In a template 1 and 2 are the request's right steps, ! is the first step that is wrong.
+    """
+    pairs = []
+    for prompt in (prompt for prompt in world.prompts if prompt.slice in slices):
+        wrong = next(step for step in world.steps if step not in prompt.steps)
+        words = {"1": prompt.steps[0], "2": prompt.steps[1], "!": wrong}
+        filled = [" ".join(words.get(w, w) for w in t.split()) for t in (chosen, rejected)]
+        pairs.append(Pair(prompt.text, *filled, slice=prompt.slice))
+    return pairs
 
 
 def strict_accuracy(chosen: Tensor, rejected: Tensor) -> float:

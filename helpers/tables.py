@@ -27,3 +27,10 @@ def print_table(rows: Mapping[str, Mapping[str, float]]) -> None:
     for label, row in zip(rows, tables):
         cells = (f"≈ {float(row[k]):{w - 2}.{decimals[k]}f}" for k, w in widths.items())
         print(f"{label:{first}}", *cells, sep="  ")
+
+
+def print_tables(tables: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print several tables as ``print_table`` does, each under its name."""
+    for name, rows in tables.items():
+        print(name)
+        print_table(rows)

@@ -100,6 +100,11 @@ class World:
             f"unknown prompt {text!r}: expected one of the world's, such as {self.prompts[0].text!r}"
         )
 
+    def rows_by_slice(self, prompts: Tensor) -> dict[str, Tensor]:
+        """Slice → which of these prompts (B,) belong to it, (B,) bool, in order of appearance."""
+        kinds = [self.prompts[i].slice for i in prompts.tolist()]
+        return {k: torch.tensor([kind == k for kind in kinds]) for k in dict.fromkeys(kinds)}
+
     def in_slice(self, name: str) -> Tensor:
         """Indices of the prompts of one slice, (n,). Raises ValueError for a slice without prompts, known or not."""
         found = [i for i, prompt in enumerate(self.prompts) if prompt.slice == name]
@@ -438,6 +443,13 @@ class PairBatch:
     def __getitem__(self, rows: Tensor | slice) -> PairBatch:
         columns = self.prompts, self.chosen, self.rejected, self.label, self.ref_logps
         return PairBatch(*(None if column is None else column[rows] for column in columns))
+
+    def answered(self, kept: Tensor) -> PairBatch:
+        """One answer to each pair, (B,) bool: where not kept, chosen and rejected change places."""
+        wide = kept.view(-1, *[1] * (self.chosen.ndim - 1))
+        chosen = torch.where(wide, self.chosen, self.rejected)
+        rejected = torch.where(wide, self.rejected, self.chosen)
+        return PairBatch(self.prompts, chosen, rejected, torch.ones_like(self.label))
 
     def split(self, n: int) -> list[PairBatch]:
         """These pairs n at a time, in order; the last part may be smaller."""

@@ -14,9 +14,15 @@ def inputs_2a() -> dict[str, Inputs]:
     """Scores and slices of pairs by name of the probe."""
     rng = np.random.default_rng(21)
 
-    def given(chosen: list, rejected: list, slices: list, n_slices: int, dtype: str = "float64") -> Inputs:
-        return {"chosen": np.array(chosen, dtype=dtype), "rejected": np.array(rejected, dtype=dtype),
-                "slices": np.array(slices), "n_slices": n_slices}
+    def given(
+        chosen: list, rejected: list, slices: list, n_slices: int, dtype: str = "float64"
+    ) -> Inputs:
+        return {
+            "chosen": np.array(chosen, dtype=dtype),
+            "rejected": np.array(rejected, dtype=dtype),
+            "slices": np.array(slices),
+            "n_slices": n_slices,
+        }
 
     drawn = rng.integers(0, 5, size=(2, 24)) / 2
     names = rng.choice(4, 24, p=[0.6, 0.2, 0.1, 0.1])
@@ -28,26 +34,50 @@ def inputs_2a() -> dict[str, Inputs]:
         "ties": given([2, 1, 0, 4, 5, 5], [2, 1, 3, 4, 0, 1], [0] * 6, 1),
         "two slices": given([2, 1, 0, 4, 0.5], [1, 0.5, 3, 4, 1], [0, 0, 0, 0, 1], 2),
         "four slices, float32": given(drawn[0], drawn[1], names, 4, "float32"),
-        "infinite": given([inf, -inf, 0, 1, inf, 3], [inf, -inf, -inf, -inf, 2, 3], [0, 0, 1, 1, 0, 0], 2),
+        "infinite": given(
+            [inf, -inf, 0, 1, inf, 3], [inf, -inf, -inf, -inf, 2, 3], [0, 0, 1, 1, 0, 0], 2
+        ),
         "NaN in chosen": given([2, nan, 0, 1], [1, 0.5, 3, 1], [0, 0, 1, 1], 2),
         "NaN in rejected": given([2, 1, 0, 1], [nan, 0.5, 3, 1], [0, 0, 1, 1], 2),
         "an empty slice": given([2, 1, 0, 4], [1, 0.5, 3, 4], [0, 2, 2, 0], 3),
         "the last slice empty": given([2, 1, 0, 4], [1, 0.5, 3, 4], [0, 1, 1, 0], 3),
     }
     base = found["four slices, float32"]
-    found["stretched"] = {**base, "chosen": base["chosen"] ** 3 - 7, "rejected": base["rejected"] ** 3 - 7}
+    found["stretched"] = {
+        **base,
+        "chosen": base["chosen"] ** 3 - 7,
+        "rejected": base["rejected"] ** 3 - 7,
+    }
     return found
 
 
 PROPERTIES_2A = [
     prop("one", "one slice", 0.3, "expected", ["three pairs", "five pairs"], values=True),
     prop("ties", "ties count one half", 0.3, "expected", ["a tie", "ties"], values=True),
-    prop("slices", "slices of different size and their mean, float32", 0.5, "expected",
-         ["two slices", "four slices, float32"], values=True),
+    prop(
+        "slices",
+        "slices of different size and their mean, float32",
+        0.5,
+        "expected",
+        ["two slices", "four slices, float32"],
+        values=True,
+    ),
     prop("infinite", "infinite scores can be compared", 0.1, "expected", ["infinite"]),
     prop("nan", "NaN raises ValueError", 0.3, "raises", ["NaN in chosen", "NaN in rejected"]),
-    prop("empty", "a slice without pairs raises ValueError", 0.3, "raises", ["an empty slice", "the last slice empty"]),
-    prop("stretched", "only the order of scores counts", 0.1, "same", [("stretched", "four slices, float32")]),
+    prop(
+        "empty",
+        "a slice without pairs raises ValueError",
+        0.3,
+        "raises",
+        ["an empty slice", "the last slice empty"],
+    ),
+    prop(
+        "stretched",
+        "only the order of scores counts",
+        0.1,
+        "same",
+        [("stretched", "four slices, float32")],
+    ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
 
@@ -65,8 +95,13 @@ def inputs_2b() -> dict[str, Inputs]:
     found = {
         "two responses": given([0.8, 0.2], [0, 1], [1, 5], 2),
         "three responses": given([0.5, 0.3, 0.2], [2, 0, 1], [-1, 1, 3], 3),
-        "six responses, float32": given([0.3, 0.25, 0.2, 0.15, 0.05, 0.05], [1, 4, 2, 6, 5, 3], [0, 1, 2, -3, 5, 1], 4,
-                                        "float32"),
+        "six responses, float32": given(
+            [0.3, 0.25, 0.2, 0.15, 0.05, 0.05],
+            [1, 4, 2, 6, 5, 3],
+            [0, 1, 2, -3, 5, 1],
+            4,
+            "float32",
+        ),
         "two tied": given([0.5, 0.3, 0.2], [0, 1, 1], [0, 1, 4], 2),
         "two groups": given([0.1, 0.3, 0.2, 0.15, 0.25], [3, 1, 3, 1, 2], [2, -1, 5, 4, 0], 3),
         "nine with ties": given(ref, [1, 2, 2, 0, 3, 3, 3, 1, 0], rng.normal(size=9).round(1), 8),
@@ -75,20 +110,48 @@ def inputs_2b() -> dict[str, Inputs]:
         "never said": given([0.5, 0.0, 0.3, 0.2, 0.0], [0, 9, 1, 2, 1], [0, -50, 1, 4, 60], 3),
     }
     base, order = found["nine with ties"], [4, 0, 8, 6, 1, 3, 7, 5, 2]
-    found["another order"] = {**base, **{name: base[name][order] for name in ("ref", "proxy", "gold")}}
+    found["another order"] = {
+        **base,
+        **{name: base[name][order] for name in ("ref", "proxy", "gold")},
+    }
     found["another scale"] = {**base, "proxy": np.exp(2 * base["proxy"]) - 30}
     return found
 
 
 PROPERTIES_2B = [
-    prop("distinct", "scores that all differ", 0.8, "expected",
-         ["two responses", "three responses", "six responses, float32"], values=True),
-    prop("ties", "scores with ties", 0.8, "expected", ["two tied", "two groups", "nine with ties"], values=True),
+    prop(
+        "distinct",
+        "scores that all differ",
+        0.8,
+        "expected",
+        ["two responses", "three responses", "six responses, float32"],
+        values=True,
+    ),
+    prop(
+        "ties",
+        "scores with ties",
+        0.8,
+        "expected",
+        ["two tied", "two groups", "nine with ties"],
+        values=True,
+    ),
     prop("one_draw", "n = 1 selects nothing", 0.3, "expected", ["one draw"]),
     prop("many", "10 000 draws and a rare best", 0.4, "expected", ["10000 draws of a rare best"]),
     prop("never_said", "responses that the reference never says", 0.2, "expected", ["never said"]),
-    prop("order", "the order of the table does not matter", 0.2, "same", [("another order", "nine with ties")]),
-    prop("scale", "the proxy's scale does not matter", 0.2, "same", [("another scale", "nine with ties")]),
+    prop(
+        "order",
+        "the order of the table does not matter",
+        0.2,
+        "same",
+        [("another order", "nine with ties")],
+    ),
+    prop(
+        "scale",
+        "the proxy's scale does not matter",
+        0.2,
+        "same",
+        [("another scale", "nine with ties")],
+    ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
 
@@ -110,12 +173,25 @@ def case_2c() -> dict[str, Any]:
         "asks_for": "proxy_examples",
         "judge": "tail",
         "properties": [
-            side("safe", "safe: accuracy 0.9 or more, and the best of 64 gains at least 0.5 gold", "safe",
-                 "20 scores that help selection"),
-            side("unsafe", "unsafe: accuracy 0.9 or more, and the best of 64 loses at least 0.5 gold", "unsafe",
-                 "20 scores that harm selection"),
-            side("equal", "the two accuracies are equal within 0.01", "safe and unsafe", "two proxies of one accuracy",
-                 waits_for=["safe", "unsafe"]),
+            side(
+                "safe",
+                "safe: accuracy 0.9 or more, and the best of 64 gains at least 0.5 gold",
+                "safe",
+                "20 scores that help selection",
+            ),
+            side(
+                "unsafe",
+                "unsafe: accuracy 0.9 or more, and the best of 64 loses at least 0.5 gold",
+                "unsafe",
+                "20 scores that harm selection",
+            ),
+            side(
+                "equal",
+                "the two accuracies are equal within 0.01",
+                "safe and unsafe",
+                "two proxies of one accuracy",
+                waits_for=["safe", "unsafe"],
+            ),
         ],
         "thresholds": {"accuracy": 0.9, "margin": 0.5, "equal": 0.01},
         "world": {"ref": [float(f"{p:.3f}") for p in ref], "gold": gold.tolist()},
@@ -140,7 +216,13 @@ def case_2d() -> dict[str, Any]:
         "asks_for": "suspicion",
         "judge": "tail_metric",
         "each": "system",
-        "properties": [{"key": "separates", "name": "regressed proxies score above healthy ones", "points": 2.0}],
+        "properties": [
+            {
+                "key": "separates",
+                "name": "regressed proxies score above healthy ones",
+                "points": 2.0,
+            }
+        ],
         "full_points_from": 0.9,
         "no_points_up_to": 0.75,
         "misconceptions": [],
@@ -154,10 +236,22 @@ def case_2d() -> dict[str, Any]:
 def cases() -> dict[str, dict[str, Any]]:
     """The frozen cases of 2a to 2d."""
     return {
-        "2a": function_case("2a", "accuracy by slice", exercise2.slice_accuracies, inputs_2a(), PROPERTIES_2A,
-                            exercise2.MISCONCEPTIONS_2A),
-        "2b": function_case("2b", "what selection by a proxy is worth", exercise2.best_of_n_gold, inputs_2b(),
-                            PROPERTIES_2B, exercise2.MISCONCEPTIONS_2B),
+        "2a": function_case(
+            "2a",
+            "accuracy by slice",
+            exercise2.slice_accuracies,
+            inputs_2a(),
+            PROPERTIES_2A,
+            exercise2.MISCONCEPTIONS_2A,
+        ),
+        "2b": function_case(
+            "2b",
+            "what selection by a proxy is worth",
+            exercise2.best_of_n_gold,
+            inputs_2b(),
+            PROPERTIES_2B,
+            exercise2.MISCONCEPTIONS_2B,
+        ),
         "2c": case_2c(),
         "2d": case_2d(),
     }

@@ -32,14 +32,22 @@ def inputs_4a() -> dict[str, Inputs]:
         "two of three": draw([[0, 1, 1]], 2, 0.5),
         "three of five": draw([[0, 0, 1, 1, 1]], 3, 0.2),
         "padded": draw([[0, 1, 1, 0], [0, 0, 1, 1]], 3, 0.3),
-        "padded, float32": draw([[0, 1, 1, 1, 1, 1], [0, 0, 0, 1, 0, 0], [0, 0, 1, 1, 0, 0]], 5, 0.1, "float32"),
+        "padded, float32": draw(
+            [[0, 1, 1, 1, 1, 1], [0, 0, 0, 1, 0, 0], [0, 0, 1, 1, 0, 0]], 5, 0.1, "float32"
+        ),
     }
     base = found["three of five"]
-    moved = [base[name] + rng.normal(scale=4, size=(1, 5, 1)).round(1) for name in ("policy_logits", "ref_logits")]
+    moved = [
+        base[name] + rng.normal(scale=4, size=(1, 5, 1)).round(1)
+        for name in ("policy_logits", "ref_logits")
+    ]
     found["constants added"] = {**base, "policy_logits": moved[0], "ref_logits": moved[1]}
     base = found["padded"]
     scores_response = np.pad(base["mask"][:, 1:], ((0, 0), (0, 1)))[..., None]
-    moved = [np.where(scores_response, base[name], -base[name] + 1) for name in ("policy_logits", "ref_logits")]
+    moved = [
+        np.where(scores_response, base[name], -base[name] + 1)
+        for name in ("policy_logits", "ref_logits")
+    ]
     found["others changed"] = {**base, "policy_logits": moved[0], "ref_logits": moved[1]}
     base = found["two of three"]
     found["extreme"] = {**base, "policy_logits": -1e4 * np.sign(base["policy_logits"])}
@@ -83,29 +91,95 @@ def inputs_4b() -> dict[str, Inputs]:
 
 PROPERTIES_4A = [
     prop("one", "one response token", 0.3, "expected", ["one of two", "one of three"], values=True),
-    prop("several", "several response tokens", 0.5, "expected", ["two of three", "three of five"], values=True),
-    prop("batch", "a batch with prompts of different length, padding, float32", 0.5, "expected",
-         ["padded", "padded, float32"], values=True),
-    prop("constants", "a constant added to all logits of a position changes nothing", 0.2, "same",
-         [("constants added", "three of five")]),
-    prop("others", "logits that score no response token do not count", 0.2, "same", [("others changed", "padded")]),
+    prop(
+        "several",
+        "several response tokens",
+        0.5,
+        "expected",
+        ["two of three", "three of five"],
+        values=True,
+    ),
+    prop(
+        "batch",
+        "a batch with prompts of different length, padding, float32",
+        0.5,
+        "expected",
+        ["padded", "padded, float32"],
+        values=True,
+    ),
+    prop(
+        "constants",
+        "a constant added to all logits of a position changes nothing",
+        0.2,
+        "same",
+        [("constants added", "three of five")],
+    ),
+    prop(
+        "others",
+        "logits that score no response token do not count",
+        0.2,
+        "same",
+        [("others changed", "padded")],
+    ),
     prop("extreme", "finite and right for logits of ±10⁴", 0.2, "expected", ["extreme"], slack=100),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
 
 PROPERTIES_4B = [
     prop("one_pair", "one pair: DPO (K = 2)", 0.3, "expected", ["one pair"], values=True),
-    prop("pairs", "several pairs, float32", 0.5, "expected", ["two pairs", "five pairs, float32"], values=True),
-    prop("rankings", "rankings of three and more", 1.0, "expected",
-         ["three ranked", "two rankings of three", "three rankings of four", "rankings of six, float32"], values=True),
-    prop("shift", "a constant per prompt cancels, in the policy and in the reference", 0.2, "same",
-         [("policy shifted", "two rankings of three"), ("reference shifted", "two rankings of three")]),
-    prop("gradient", "the gradient in the policy's log-probabilities", 0.4, "expected",
-         [("one pair", "policy_logps"), ("two rankings of three", "policy_logps")]),
-    prop("no_reference_gradient", "no gradient reaches the reference", 0.2, "blocked",
-         [("one pair", "ref_logps"), ("two rankings of three", "ref_logps")]),
-    prop("extreme", "finite and right at margins of ±10⁴, gradient too", 0.3, "expected",
-         ["margin -10000", "margins of both signs", ("margins of both signs", "policy_logps")], slack=100),
+    prop(
+        "pairs",
+        "several pairs, float32",
+        0.5,
+        "expected",
+        ["two pairs", "five pairs, float32"],
+        values=True,
+    ),
+    prop(
+        "rankings",
+        "rankings of three and more",
+        1.0,
+        "expected",
+        [
+            "three ranked",
+            "two rankings of three",
+            "three rankings of four",
+            "rankings of six, float32",
+        ],
+        values=True,
+    ),
+    prop(
+        "shift",
+        "a constant per prompt cancels, in the policy and in the reference",
+        0.2,
+        "same",
+        [
+            ("policy shifted", "two rankings of three"),
+            ("reference shifted", "two rankings of three"),
+        ],
+    ),
+    prop(
+        "gradient",
+        "the gradient in the policy's log-probabilities",
+        0.4,
+        "expected",
+        [("one pair", "policy_logps"), ("two rankings of three", "policy_logps")],
+    ),
+    prop(
+        "no_reference_gradient",
+        "no gradient reaches the reference",
+        0.2,
+        "blocked",
+        [("one pair", "ref_logps"), ("two rankings of three", "ref_logps")],
+    ),
+    prop(
+        "extreme",
+        "finite and right at margins of ±10⁴, gradient too",
+        0.3,
+        "expected",
+        ["margin -10000", "margins of both signs", ("margins of both signs", "policy_logps")],
+        slack=100,
+    ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
 
@@ -118,7 +192,14 @@ def case_4c() -> dict[str, Any]:
     }
 
     def side(key: str, name: str, which: str, **more) -> dict[str, Any]:
-        return {"key": key, "name": name, "points": 1.0, "side": which, "asked": asked[which], **more}
+        return {
+            "key": key,
+            "name": name,
+            "points": 1.0,
+            "side": which,
+            "asked": asked[which],
+            **more,
+        }
 
     return {
         "part": "4c",
@@ -128,12 +209,25 @@ def case_4c() -> dict[str, Any]:
         "judge": "displacement",
         "properties": [
             side("safe", "safe: the chosen response rises by at least 0.1 nats", "safe"),
-            side("unsafe_falls", "unsafe: margin grows, yet the chosen response falls by at least 0.1 nats", "unsafe"),
-            side("unsafe_mass", "unsafe: the third response that you name gains most, at least 0.1", "unsafe",
-                 waits_for=["unsafe_falls"]),
+            side(
+                "unsafe_falls",
+                "unsafe: margin grows, yet the chosen response falls by at least 0.1 nats",
+                "unsafe",
+            ),
+            side(
+                "unsafe_mass",
+                "unsafe: the third response that you name gains most, at least 0.1",
+                "unsafe",
+                waits_for=["unsafe_falls"],
+            ),
         ],
         "thresholds": {"margin": 0.1, "chosen_nats": 0.1, "harmful_probability": 0.1},
-        "bounds": {"responses": [3, 50], "features": 50, "norm": 10.0, "least_start_probability": 1e-3},
+        "bounds": {
+            "responses": [3, 50],
+            "features": 50,
+            "norm": 10.0,
+            "least_start_probability": 1e-3,
+        },
     }
 
 
@@ -141,12 +235,23 @@ def case_4d() -> dict[str, Any]:
     """20 + 20 hidden runs and 3 + 3 for practice, in an order that says nothing."""
 
     def stored(run: runs.Run, outcome: str) -> dict[str, Any]:
-        policy, ref = np.zeros(runs.K), np.zeros(runs.K)  # what no held-out pair shows stays 0, and is never asked for
+        policy, ref = (
+            np.zeros(runs.K),
+            np.zeros(runs.K),
+        )  # what no held-out pair shows stays 0, and is never asked for
         for which in ("chosen", "rejected"):
             policy[run[which]] = run[f"policy_{which}_logps"]
             ref[run[which]] = run[f"ref_{which}_logps"]
-        ids = {name: run[name].tolist() for name in ("chosen", "rejected", "ref_samples", "policy_samples")}
-        return {"outcome": outcome, "policy_logps": policy.tolist(), "ref_logps": ref.tolist(), **ids}
+        ids = {
+            name: run[name].tolist()
+            for name in ("chosen", "rejected", "ref_samples", "policy_samples")
+        }
+        return {
+            "outcome": outcome,
+            "policy_logps": policy.tolist(),
+            "ref_logps": ref.tolist(),
+            **ids,
+        }
 
     def drawn(seed: int, n: int) -> tuple[list[dict], list[runs.Run]]:
         both = [
@@ -168,7 +273,9 @@ def case_4d() -> dict[str, Any]:
         "points": 2.0,
         "asks_for": "harm_score",
         "judge": "separation",
-        "properties": [{"key": "separates", "name": "regressed runs score above healthy ones", "points": 2.0}],
+        "properties": [
+            {"key": "separates", "name": "regressed runs score above healthy ones", "points": 2.0}
+        ],
         "full_points_from": 0.85,
         "no_points_up_to": 0.6,
         "misconceptions": [
@@ -184,10 +291,23 @@ def case_4d() -> dict[str, Any]:
 def cases() -> dict[str, dict[str, Any]]:
     """The frozen cases of 4a to 4d."""
     return {
-        "4a": function_case("4a", "implicit rewards from logits", exercise4.implicit_rewards, inputs_4a(),
-                            PROPERTIES_4A, exercise4.MISCONCEPTIONS_4A),
-        "4b": function_case("4b", "DPO for rankings", exercise4.ranked_loss, inputs_4b(),
-                            PROPERTIES_4B, exercise4.MISCONCEPTIONS_4B, differentiable=("policy_logps",)),
+        "4a": function_case(
+            "4a",
+            "implicit rewards from logits",
+            exercise4.implicit_rewards,
+            inputs_4a(),
+            PROPERTIES_4A,
+            exercise4.MISCONCEPTIONS_4A,
+        ),
+        "4b": function_case(
+            "4b",
+            "DPO for rankings",
+            exercise4.ranked_loss,
+            inputs_4b(),
+            PROPERTIES_4B,
+            exercise4.MISCONCEPTIONS_4B,
+            differentiable=("policy_logps",),
+        ),
         "4c": case_4c(),
         "4d": case_4d(),
     }

@@ -43,15 +43,44 @@ def inputs_8a() -> dict[str, Inputs]:
 
 
 PROPERTIES_8A = [
-    prop("finite", "finite where comparisons lead both ways, directly or not", 0.5, "expected",
-         ["two items", "two neighbours each", "a circle", "a triangle and a neighbour"], values=True),
-    prop("infinite", "±∞ where they lead one way only", 0.5, "expected",
-         ["one never lost", "a ladder", "one group above another"], values=True),
-    prop("undetermined", "NaN where they lead neither way", 0.4, "expected",
-         ["never linked", "both lost to the same", "one was never compared"], values=True),
-    prop("all", "all three in one table, records in any order", 0.2, "expected", ["nine items", "in another order"]),
-    prop("refuses", "damaged records raise ValueError", 0.3, "raises",
-         ["an item too many", "an item below 0", "against itself"]),
+    prop(
+        "finite",
+        "finite where comparisons lead both ways, directly or not",
+        0.5,
+        "expected",
+        ["two items", "two neighbours each", "a circle", "a triangle and a neighbour"],
+        values=True,
+    ),
+    prop(
+        "infinite",
+        "±∞ where they lead one way only",
+        0.5,
+        "expected",
+        ["one never lost", "a ladder", "one group above another"],
+        values=True,
+    ),
+    prop(
+        "undetermined",
+        "NaN where they lead neither way",
+        0.4,
+        "expected",
+        ["never linked", "both lost to the same", "one was never compared"],
+        values=True,
+    ),
+    prop(
+        "all",
+        "all three in one table, records in any order",
+        0.2,
+        "expected",
+        ["nine items", "in another order"],
+    ),
+    prop(
+        "refuses",
+        "damaged records raise ValueError",
+        0.3,
+        "raises",
+        ["an item too many", "an item below 0", "against itself"],
+    ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
 
@@ -65,25 +94,47 @@ def inputs_8b() -> dict[str, Inputs]:
         return {"strengths": strengths, "cuts": cuts, "records": np.array(records)}
 
     five = [[-2, -0.5, 0.5, 2], [-1, -0.2, 0.4, 1.5], [-3, -1.5, 0.1, 0.6]]
-    many = [[a, i, (i + 1 + k) % 4, g] for a, i, k, g in
-            zip(rng.choice(3, 20, p=[0.6, 0.3, 0.1]), rng.integers(0, 4, 20), rng.integers(0, 3, 20),
-                rng.integers(0, 5, 20))]
+    many = [
+        [a, i, (i + 1 + k) % 4, g]
+        for a, i, k, g in zip(
+            rng.choice(3, 20, p=[0.6, 0.3, 0.1]),
+            rng.integers(0, 4, 20),
+            rng.integers(0, 3, 20),
+            rng.integers(0, 5, 20),
+        )
+    ]
     found = {
         "two grades, one comparison": given([1, 0], [[0.5]], [[0, 0, 1, 1]]),
-        "two grades": given([1, 0, -0.5], [[0.5]], [[0, 0, 1, 1], [0, 1, 2, 0], [0, 2, 0, 0], [0, 0, 2, 0]]),
+        "two grades": given(
+            [1, 0, -0.5], [[0.5]], [[0, 0, 1, 1], [0, 1, 2, 0], [0, 2, 0, 0], [0, 0, 2, 0]]
+        ),
         "three grades, one comparison": given([1, 0], [[-1, 0.5]], [[0, 0, 1, 1]]),
-        "three grades": given([1, 0, -0.5], [[-1, 0.5]], [[0, 0, 1, 1], [0, 1, 2, 0], [0, 2, 0, 2], [0, 0, 2, 2]]),
-        "five grades": given([1, 0, -0.5], five[:1],
-                             [[0, 0, 1, 3], [0, 1, 2, 2], [0, 2, 0, 0], [0, 0, 2, 4], [0, 1, 0, 1]]),
-        "two annotators": given([1, 0, -0.5], five[:2], [[0, 0, 1, 3], [1, 0, 1, 4], [1, 2, 1, 1], [0, 2, 0, 2],
-                                                        [1, 0, 2, 2]]),
+        "three grades": given(
+            [1, 0, -0.5], [[-1, 0.5]], [[0, 0, 1, 1], [0, 1, 2, 0], [0, 2, 0, 2], [0, 0, 2, 2]]
+        ),
+        "five grades": given(
+            [1, 0, -0.5],
+            five[:1],
+            [[0, 0, 1, 3], [0, 1, 2, 2], [0, 2, 0, 0], [0, 0, 2, 4], [0, 1, 0, 1]],
+        ),
+        "two annotators": given(
+            [1, 0, -0.5],
+            five[:2],
+            [[0, 0, 1, 3], [1, 0, 1, 4], [1, 2, 1, 1], [0, 2, 0, 2], [1, 0, 2, 2]],
+        ),
         "three annotators, float32": given([0.8, -0.3, 0.1, -0.6], five, many, "float32"),
-        "one annotator wrote nothing": given([1, 0], [five[0], five[2]], [[1, 0, 1, 3], [1, 1, 0, 0]]),
+        "one annotator wrote nothing": given(
+            [1, 0], [five[0], five[2]], [[1, 0, 1, 3], [1, 1, 0, 0]]
+        ),
     }
     base = found["two annotators"]
     found["a constant added to all strengths"] = {**base, "strengths": base["strengths"] + 40.0}
     turned = base["records"][:, [0, 2, 1, 3]] * [1, 1, 1, -1] + [0, 0, 0, 4]
-    found["seen from the other side"] = {**base, "records": turned, "cuts": -base["cuts"][:, ::-1].copy()}
+    found["seen from the other side"] = {
+        **base,
+        "records": turned,
+        "cuts": -base["cuts"][:, ::-1].copy(),
+    }
     edge = [[0, 0, 1, g] for g in (0, 1, 2)] + [[0, 1, 0, g] for g in (0, 1, 2)]
     found["a gap of 10000"] = given([1e4, 0], [[-1, 0.5]], edge)
     found["a gap of 60"] = given([60, 0], [[-1, 0.5]], edge)
@@ -92,24 +143,81 @@ def inputs_8b() -> dict[str, Inputs]:
     return found
 
 
-_GRADIENTS = ["two grades", "three grades, one comparison", "three grades", "two annotators",
-              "one annotator wrote nothing"]
+_GRADIENTS = [
+    "two grades",
+    "three grades, one comparison",
+    "three grades",
+    "two annotators",
+    "one annotator wrote nothing",
+]
 PROPERTIES_8B = [
-    prop("two", "two grades and one cut", 0.3, "expected", ["two grades, one comparison", "two grades"], values=True),
-    prop("scale", "three and five grades", 0.5, "expected",
-         ["three grades, one comparison", "three grades", "five grades"], values=True),
-    prop("own", "each annotator's own cuts, mean over comparisons", 0.4, "expected",
-         ["two annotators", "one annotator wrote nothing", "three annotators, float32"], values=True),
-    prop("gradient_strengths", "gradient in the strengths", 0.4, "expected",
-         [(name, "strengths") for name in _GRADIENTS]),
-    prop("gradient_cuts", "gradient in the cuts", 0.4, "expected", [(name, "cuts") for name in _GRADIENTS]),
-    prop("invariant", "only differences count, and it does not matter who is called first", 0.2, "same",
-         [("a constant added to all strengths", "two annotators"), ("seen from the other side", "two annotators")]),
-    prop("extreme", "value and gradient at gaps of ±60 and ±10⁴", 0.5, "expected",
-         [("a gap of 60", ""), ("a gap of 60", "strengths"), ("a gap of 10000", ""),
-          ("a gap of 10000", "strengths")]),
-    prop("refuses", "cuts that do not increase raise ValueError", 0.2, "raises",
-         ["cuts in disorder", "two equal cuts"]),
+    prop(
+        "two",
+        "two grades and one cut",
+        0.3,
+        "expected",
+        ["two grades, one comparison", "two grades"],
+        values=True,
+    ),
+    prop(
+        "scale",
+        "three and five grades",
+        0.5,
+        "expected",
+        ["three grades, one comparison", "three grades", "five grades"],
+        values=True,
+    ),
+    prop(
+        "own",
+        "each annotator's own cuts, mean over comparisons",
+        0.4,
+        "expected",
+        ["two annotators", "one annotator wrote nothing", "three annotators, float32"],
+        values=True,
+    ),
+    prop(
+        "gradient_strengths",
+        "gradient in the strengths",
+        0.4,
+        "expected",
+        [(name, "strengths") for name in _GRADIENTS],
+    ),
+    prop(
+        "gradient_cuts",
+        "gradient in the cuts",
+        0.4,
+        "expected",
+        [(name, "cuts") for name in _GRADIENTS],
+    ),
+    prop(
+        "invariant",
+        "only differences count, and it does not matter who is called first",
+        0.2,
+        "same",
+        [
+            ("a constant added to all strengths", "two annotators"),
+            ("seen from the other side", "two annotators"),
+        ],
+    ),
+    prop(
+        "extreme",
+        "value and gradient at gaps of ±60 and ±10⁴",
+        0.5,
+        "expected",
+        [
+            ("a gap of 60", ""),
+            ("a gap of 60", "strengths"),
+            ("a gap of 10000", ""),
+            ("a gap of 10000", "strengths"),
+        ],
+    ),
+    prop(
+        "refuses",
+        "cuts that do not increase raise ValueError",
+        0.2,
+        "raises",
+        ["cuts in disorder", "two equal cuts"],
+    ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
 
@@ -127,15 +235,34 @@ def case_8c() -> dict[str, Any]:
         "asks_for": "survey_examples",
         "judge": "pooled",
         "properties": [
-            side("safe", "safe: the groups disagree, and both fits follow every majority", "safe",
-                 "a survey of two groups that disagree"),
-            side("unsafe_flips", "unsafe: two items change places with the pairs that are asked about", "unsafe",
-                 "a survey whose pooled fit depends on the pairs asked about"),
-            side("unsafe_clear", "unsafe: and yet the majorities rank all items", "unsafe",
-                 "a survey whose majorities rank all items", waits_for=["unsafe_flips"]),
+            side(
+                "safe",
+                "safe: the groups disagree, and both fits follow every majority",
+                "safe",
+                "a survey of two groups that disagree",
+            ),
+            side(
+                "unsafe_flips",
+                "unsafe: two items change places with the pairs that are asked about",
+                "unsafe",
+                "a survey whose pooled fit depends on the pairs asked about",
+            ),
+            side(
+                "unsafe_clear",
+                "unsafe: and yet the majorities rank all items",
+                "unsafe",
+                "a survey whose majorities rank all items",
+                waits_for=["unsafe_flips"],
+            ),
         ],
         "thresholds": {"disagree": 0.5, "majority": 0.52, "gap": 0.1},
-        "bounds": {"items": [3, 6], "largest_strength": 5.0, "share": [0.2, 0.8], "most_asked": 1000.0, "uneven": 10.0},
+        "bounds": {
+            "items": [3, 6],
+            "largest_strength": 5.0,
+            "share": [0.2, 0.8],
+            "most_asked": 1000.0,
+            "uneven": 10.0,
+        },
     }
 
 
@@ -143,11 +270,16 @@ def case_8d() -> dict[str, Any]:
     """20 + 20 hidden surveys and 3 + 3 for practice, in an order that says nothing."""
 
     def drawn(seed: int, n: int) -> tuple[list[dict], list[surveys.Run]]:
-        both = [(survey, outcome) for pair in surveys.pairs(seed, n)
-                for survey, outcome in zip(pair, ("healthy", "regressed"))]
+        both = [
+            (survey, outcome)
+            for pair in surveys.pairs(seed, n)
+            for survey, outcome in zip(pair, ("healthy", "regressed"))
+        ]
         order = np.random.default_rng(seed + 1).permutation(len(both))
         both = [both[i] for i in order]
-        return [{"outcome": outcome, **survey.stored} for survey, outcome in both], [survey.run for survey, _ in both]
+        return [{"outcome": outcome, **survey.stored} for survey, outcome in both], [
+            survey.run for survey, _ in both
+        ]
 
     hidden, hidden_runs = drawn(surveys.FROZEN_SEED, 20)
 
@@ -161,7 +293,13 @@ def case_8d() -> dict[str, Any]:
         "asks_for": "interval_overconfidence",
         "judge": "coverage",
         "each": "survey",
-        "properties": [{"key": "separates", "name": "regressed surveys score above healthy ones", "points": 2.0}],
+        "properties": [
+            {
+                "key": "separates",
+                "name": "regressed surveys score above healthy ones",
+                "points": 2.0,
+            }
+        ],
         "full_points_from": 0.9,
         "no_points_up_to": 0.8,
         "misconceptions": [
@@ -177,10 +315,23 @@ def case_8d() -> dict[str, Any]:
 def cases() -> dict[str, dict[str, Any]]:
     """The frozen cases of 8a to 8d."""
     return {
-        "8a": function_case("8a", "what comparisons determine", exercise8.differences, inputs_8a(), PROPERTIES_8A,
-                            exercise8.MISCONCEPTIONS_8A),
-        "8b": function_case("8b", "graded comparisons", exercise8.graded_loss, inputs_8b(), PROPERTIES_8B,
-                            exercise8.MISCONCEPTIONS_8B, differentiable=("strengths", "cuts")),
+        "8a": function_case(
+            "8a",
+            "what comparisons determine",
+            exercise8.differences,
+            inputs_8a(),
+            PROPERTIES_8A,
+            exercise8.MISCONCEPTIONS_8A,
+        ),
+        "8b": function_case(
+            "8b",
+            "graded comparisons",
+            exercise8.graded_loss,
+            inputs_8b(),
+            PROPERTIES_8B,
+            exercise8.MISCONCEPTIONS_8B,
+            differentiable=("strengths", "cuts"),
+        ),
         "8c": case_8c(),
         "8d": case_8d(),
     }

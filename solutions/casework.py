@@ -34,7 +34,13 @@ class Misconception:
 
 
 def prop(
-    key: str, name: str, points: float, kind: str, probes: list, values: bool = False, slack: float = 1.0
+    key: str,
+    name: str,
+    points: float,
+    kind: str,
+    probes: list,
+    values: bool = False,
+    slack: float = 1.0,
 ) -> dict[str, Any]:
     """One property. probes: names of inputs; (input, twin) for kind 'same'; (input, argument) to observe a gradient,
     (input, result) to observe one of several results; (input, twin, result) for both.
@@ -47,7 +53,14 @@ def prop(
         listed.append({"input": name_of, "of": "".join(result) if kind == "same" else other})
         if kind == "same":
             listed[-1]["twin"] = other
-    head = {"key": key, "name": name, "points": points, "kind": kind, "values": values, "slack": slack}
+    head = {
+        "key": key,
+        "name": name,
+        "points": points,
+        "kind": kind,
+        "values": values,
+        "slack": slack,
+    }
     return {**head, "probes": listed}
 
 
@@ -74,18 +87,28 @@ def observe(function, inputs: Inputs, of: str, returns: tuple[str, ...] = ()) ->
     trial = Trial(function, inputs)
     if trial.first.error or trial.numpy:
         raise RuntimeError(f"{function} on {inputs}: {trial.first.error or 'ran on arrays only'}")
-    return trial.gradient(inputs, of) if of and of not in returns else trial.value(inputs, returns, of)
+    return (
+        trial.gradient(inputs, of) if of and of not in returns else trial.value(inputs, returns, of)
+    )
 
 
 def function_case(
-    part: str, title: str, reference, inputs: dict[str, Inputs], properties: list[dict], wrong, differentiable=(),
+    part: str,
+    title: str,
+    reference,
+    inputs: dict[str, Inputs],
+    properties: list[dict],
+    wrong,
+    differentiable=(),
     returns: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Expected values and fingerprints of the wrong answers: where, and only where, they differ from the truth."""
     for spec in properties:
         for probe in spec["probes"]:
             if spec["kind"] not in ("same", "raises"):
-                probe["expected"] = frozen(observe(reference, inputs[probe["input"]], probe["of"], returns))
+                probe["expected"] = frozen(
+                    observe(reference, inputs[probe["input"]], probe["of"], returns)
+                )
     return {
         "part": part,
         "title": title,
@@ -94,23 +117,34 @@ def function_case(
         "judge": "functions",
         "differentiable": list(differentiable),
         **({"returns": list(returns)} if returns else {}),
-        "inputs": {name: {k: frozen(v) for k, v in probe.items()} for name, probe in inputs.items()},
+        "inputs": {
+            name: {k: frozen(v) for k, v in probe.items()} for name, probe in inputs.items()
+        },
         "properties": properties,
         "misconceptions": [misconception(m, inputs, properties, returns) for m in wrong],
     }
 
 
-def misconception(m: Misconception, inputs: dict[str, Inputs], properties: list[dict], returns=()) -> dict[str, Any]:
+def misconception(
+    m: Misconception, inputs: dict[str, Inputs], properties: list[dict], returns=()
+) -> dict[str, Any]:
     """What the learner's side needs to recognise it."""
     head = {"key": m.key, "message": m.message}
     for how, holds in (("not_finite_in", m.overflows), ("near_in", m.near), ("fails_in", m.fails)):
         if holds:
             return {**head, how: list(m.shows_in)}
-    return {**head, "variants": [fingerprint(v, m, inputs, properties, returns) for v in m.variants]}
+    return {
+        **head,
+        "variants": [fingerprint(v, m, inputs, properties, returns) for v in m.variants],
+    }
 
 
 def fingerprint(
-    variant, m: Misconception, inputs: dict[str, Inputs], properties: list[dict], returns: tuple[str, ...] = ()
+    variant,
+    m: Misconception,
+    inputs: dict[str, Inputs],
+    properties: list[dict],
+    returns: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
     """The observations of one wrong answer that differ from the truth, on the properties it shows itself in."""
     outputs = []
@@ -120,7 +154,9 @@ def fingerprint(
             if spec["kind"] == "raises" and Trial(variant, given).first.refused:
                 continue  # as it should
             value = observe(variant, given, probe["of"], returns)
-            if spec["kind"] == "raises" or not close(value, array(probe["expected"]), spec["slack"]):
+            if spec["kind"] == "raises" or not close(
+                value, array(probe["expected"]), spec["slack"]
+            ):
                 outputs.append({"input": probe["input"], "of": probe["of"], "value": frozen(value)})
                 outputs[-1].update({"slack": spec["slack"]} if "within" in probe else {})
     if not outputs:

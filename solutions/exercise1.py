@@ -32,7 +32,9 @@ def _ties_by_order_reversed(ratings):
 
 
 def _ties_both_ways(ratings):
-    tied = (ratings[:, :, None] == ratings[:, None, :]) & ~torch.eye(ratings.shape[1], dtype=torch.bool)
+    tied = (ratings[:, :, None] == ratings[:, None, :]) & ~torch.eye(
+        ratings.shape[1], dtype=torch.bool
+    )
     return ((ratings[:, :, None] > ratings[:, None, :]) | tied).nonzero()
 
 
@@ -58,19 +60,31 @@ def _of_means(ratings):
 
 def _pooled(ratings):
     """Everyone's ratings against everyone's."""
-    above = ratings[:, None, :, None] > ratings[None, :, None, :]  # annotator, other annotator, response, response
+    above = (
+        ratings[:, None, :, None] > ratings[None, :, None, :]
+    )  # annotator, other annotator, response, response
     found = above.nonzero()
     return found[found[:, 2] != found[:, 3]][:, [0, 2, 3]]
 
 
 def _best_against_rest(ratings):
-    return torch.tensor([row for row in comparisons(ratings).tolist()
-                         if ratings[row[0], row[1]] == ratings[row[0]].nan_to_num(nan=-9e9).max()]).reshape(-1, 3)
+    return torch.tensor(
+        [
+            row
+            for row in comparisons(ratings).tolist()
+            if ratings[row[0], row[1]] == ratings[row[0]].nan_to_num(nan=-9e9).max()
+        ]
+    ).reshape(-1, 3)
 
 
 def _best_against_worst(ratings):
-    return torch.tensor([row for row in _best_against_rest(ratings).tolist()
-                         if ratings[row[0], row[2]] == ratings[row[0]].nan_to_num(nan=9e9).min()]).reshape(-1, 3)
+    return torch.tensor(
+        [
+            row
+            for row in _best_against_rest(ratings).tolist()
+            if ratings[row[0], row[2]] == ratings[row[0]].nan_to_num(nan=9e9).min()
+        ]
+    ).reshape(-1, 3)
 
 
 def _neighbours(ratings):
@@ -127,8 +141,12 @@ MISCONCEPTIONS_1A = (
     Misconception(
         "columns",
         "The right comparisons, their columns in another order: (annotator, winner, loser) is asked for.",
-        (_columns_swapped, lambda ratings: comparisons(ratings)[:, [2, 0, 1]],
-         lambda ratings: comparisons(ratings)[:, [1, 0, 2]], lambda ratings: comparisons(ratings)[:, [2, 1, 0]]),
+        (
+            _columns_swapped,
+            lambda ratings: comparisons(ratings)[:, [2, 0, 1]],
+            lambda ratings: comparisons(ratings)[:, [1, 0, 2]],
+            lambda ratings: comparisons(ratings)[:, [2, 1, 0]],
+        ),
         _VALUES_1A,
     ),
     Misconception(

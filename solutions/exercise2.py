@@ -35,7 +35,9 @@ def _by_slice(credit, slices, n_slices, empty=None):
         inside = slices == s
         if not inside.any() and empty is None:
             raise ValueError(f"slice {s} has no pairs: it has no accuracy")
-        found.append(credit[inside].mean() if inside.any() else torch.tensor(empty, dtype=torch.float64))
+        found.append(
+            credit[inside].mean() if inside.any() else torch.tensor(empty, dtype=torch.float64)
+        )
     found = torch.stack(found)
     return torch.cat([found, found.nanmean()[None]])
 
@@ -54,7 +56,9 @@ def _after(change: Callable) -> Callable:
     """An answer that differs in what becomes of the right accuracies: change(right, credit, slices)."""
 
     def accuracies(chosen, rejected, slices, n_slices):
-        return change(slice_accuracies(chosen, rejected, slices, n_slices), _credit(chosen, rejected), slices)
+        return change(
+            slice_accuracies(chosen, rejected, slices, n_slices), _credit(chosen, rejected), slices
+        )
 
     return accuracies
 
@@ -69,7 +73,9 @@ def _nan_left_out(chosen, rejected, slices, n_slices):
 
 
 def _nan_handed_on(chosen, rejected, slices, n_slices):
-    credit = torch.where(torch.isnan(chosen - rejected) & ~torch.isinf(chosen), torch.nan, _credit(chosen, rejected))
+    credit = torch.where(
+        torch.isnan(chosen - rejected) & ~torch.isinf(chosen), torch.nan, _credit(chosen, rejected)
+    )
     found = _by_slice(credit, slices, n_slices)
     return torch.cat([found[:-1], found[:-1].mean()[None]])
 
@@ -112,8 +118,12 @@ MISCONCEPTIONS_2A = (
         "ties_dropped",
         "You leave ties out. A proxy that is sure of one pair in a hundred would then be judged by that one; a tie is "
         "half a success.",
-        (_checked(lambda c, r: torch.where(c == r, torch.nan, _credit(c, r))),
-         lambda c, r, s, n: _nan_mean_by_slice(torch.where(c == r, torch.nan, _credit(c, r)), s, n)),
+        (
+            _checked(lambda c, r: torch.where(c == r, torch.nan, _credit(c, r))),
+            lambda c, r, s, n: _nan_mean_by_slice(
+                torch.where(c == r, torch.nan, _credit(c, r)), s, n
+            ),
+        ),
         ("ties",),
     ),
     Misconception(
@@ -150,7 +160,10 @@ MISCONCEPTIONS_2A = (
     Misconception(
         "counts",
         "Your numbers grow with the number of pairs: divide by how many the slice has.",
-        (lambda c, r, s, n: _sums(_credit(c, r), s, n), _checked(lambda c, r: _credit(c, r) * len(c))),
+        (
+            lambda c, r, s, n: _sums(_credit(c, r), s, n),
+            _checked(lambda c, r: _credit(c, r) * len(c)),
+        ),
         ("one", "ties", "slices"),
     ),
     Misconception(
@@ -195,7 +208,9 @@ def _sums(credit, slices, n_slices):
 def best_of_n_gold(ref: Tensor, proxy: Tensor, gold: Tensor, n: int) -> Tensor:
     """Expected gold of the first of the best-scored among n draws: (K,), (K,), (K,) → ()."""
     below, mass = _groups(ref, proxy)
-    share = torch.where(mass > 0, ref / mass, 0.0)  # of its group: the first of equal draws follows the reference
+    share = torch.where(
+        mass > 0, ref / mass, 0.0
+    )  # of its group: the first of equal draws follows the reference
     return (share * ((below + mass) ** n - below**n) * gold).sum()
 
 
@@ -271,16 +286,25 @@ MISCONCEPTIONS_2B = (
         "density",
         "Your weights are those of a continuous score: n · p · Fⁿ⁻¹ (or Fⁿ, normalised). With few responses the same "
         "one may be drawn several times, and then the derivative of Fⁿ is not its step.",
-        (_weighted(_density(-1, False)), _weighted(_density(-1, False), True), _weighted(_density(-1, True)),
-         _weighted(_density(-1, True), True), _weighted(_density(0, False), True)),
+        (
+            _weighted(_density(-1, False)),
+            _weighted(_density(-1, False), True),
+            _weighted(_density(-1, True)),
+            _weighted(_density(-1, True), True),
+            _weighted(_density(0, False), True),
+        ),
         _VALUES_2B,
     ),
     Misconception(
         "ties_by_place",
         "Right where scores differ. Among equal scores yours prefers one place in the table (a sort or an argmax "
         "does). The first of equally scored *draws* is kept: how likely is each of them to come first?",
-        (_weighted(_in_order), _weighted(_in_reverse_order), _weighted(_whole_group_to(0)),
-         _weighted(_whole_group_to(-1))),
+        (
+            _weighted(_in_order),
+            _weighted(_in_reverse_order),
+            _weighted(_whole_group_to(0)),
+            _weighted(_whole_group_to(-1)),
+        ),
         ("ties",),
     ),
     Misconception(
@@ -294,8 +318,12 @@ MISCONCEPTIONS_2B = (
         "ties_apart",
         "Right where scores differ. With ties your weights do not sum to 1: tied responses are one event together, "
         "(b + m)ⁿ − bⁿ with their mass m above the mass b of lower scores, which they then share.",
-        (_weighted(_each_on_top), _weighted(_each_at_the_bottom), _weighted(_each_on_top, True),
-         _weighted(_each_at_the_bottom, True)),
+        (
+            _weighted(_each_on_top),
+            _weighted(_each_at_the_bottom),
+            _weighted(_each_on_top, True),
+            _weighted(_each_at_the_bottom, True),
+        ),
         ("ties",),
     ),
     Misconception(
@@ -341,12 +369,18 @@ def proxy_examples() -> dict:
     unsafe = np.where(gold == gold.min(), gold.max() + 1, gold)
     aim = pair_accuracy(ref, unsafe, gold)
     below = [np.where(gold < cut, -100 - gold, gold) for cut in gold]  # upside down below the cut
-    return {"safe": min(below, key=lambda safe: abs(pair_accuracy(ref, safe, gold) - aim)), "unsafe": unsafe}
+    return {
+        "safe": min(below, key=lambda safe: abs(pair_accuracy(ref, safe, gold) - aim)),
+        "unsafe": unsafe,
+    }
 
 
 def _with(**changes) -> Callable:
     def changed() -> dict:
-        return {**proxy_examples(), **{side: change(*proxy_world()) for side, change in changes.items()}}
+        return {
+            **proxy_examples(),
+            **{side: change(*proxy_world()) for side, change in changes.items()},
+        }
 
     return changed
 
@@ -374,10 +408,19 @@ MISCONCEPTIONS_2C = (
         (_with(unsafe=_gold_itself), _with(unsafe=lambda ref, gold: proxy_examples()["safe"])),
         ("unsafe",),
     ),
-    Misconception("mistakes_at_the_top", "sit where selection looks", (_with(safe=_worst_on_top),), ("safe",)),
+    Misconception(
+        "mistakes_at_the_top", "sit where selection looks", (_with(safe=_worst_on_top),), ("safe",)
+    ),
     Misconception("unequal", "would have been warned", (_with(safe=_gold_itself),), ("equal",)),
-    Misconception("useless", "nobody would deploy", (_with(unsafe=_noise), _with(safe=_noise)), ("safe", "unsafe")),
-    Misconception("upside_down", "orders responses upside down", (_with(unsafe=_inverted),), ("unsafe",)),
+    Misconception(
+        "useless",
+        "nobody would deploy",
+        (_with(unsafe=_noise), _with(safe=_noise)),
+        ("safe", "unsafe"),
+    ),
+    Misconception(
+        "upside_down", "orders responses upside down", (_with(unsafe=_inverted),), ("unsafe",)
+    ),
 )
 
 
@@ -402,11 +445,18 @@ HABITS_2D = {
     "in this system, and of that you asked nothing.",
 }
 MISCONCEPTIONS_2D = (
-    Misconception("nothing_asked", HABITS_2D["nothing_asked"], (proxies.largest_score,), ("separates",)),
+    Misconception(
+        "nothing_asked", HABITS_2D["nothing_asked"], (proxies.largest_score,), ("separates",)
+    ),
     Misconception(
         "away_from_the_tail",
         HABITS_2D["away_from_the_tail"],
-        (proxies.random_accuracy, proxies.random_correlation, proxies.even_accuracy, proxies.random_overestimate),
+        (
+            proxies.random_accuracy,
+            proxies.random_correlation,
+            proxies.even_accuracy,
+            proxies.random_overestimate,
+        ),
         ("separates",),
     ),
     Misconception("tail_only", HABITS_2D["tail_only"], (proxies.tail_gold,), ("separates",)),

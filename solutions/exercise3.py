@@ -163,7 +163,10 @@ MISCONCEPTIONS_3A = (
         "one_kl",
         "Your KL is one number for the whole table; asked is one for each prompt, shape (P,). A mean hides the prompt "
         "on which the policy walked furthest.",
-        (_kl_from(lambda p, q: _kl_between(p, q).mean()), _kl_from(lambda p, q: _kl_between(p, q).sum())),
+        (
+            _kl_from(lambda p, q: _kl_between(p, q).mean()),
+            _kl_from(lambda p, q: _kl_between(p, q).sum()),
+        ),
         ("kl",),
     ),
     Misconception(
@@ -234,10 +237,14 @@ def beta_for_budget(ref: Tensor, rewards: Tensor, budget: float) -> float:
 def _refuse(ref: Tensor, rewards: Tensor, budget: float) -> None:
     largest = largest_budget(ref, rewards)
     if not 0 <= budget < largest:
-        raise ValueError(f"budget {budget}: expected from 0 to below {largest:.4f} nats, the largest possible")
+        raise ValueError(
+            f"budget {budget}: expected from 0 to below {largest:.4f} nats, the largest possible"
+        )
 
 
-def _otherwise(found: Callable, zero: Callable = lambda: math.inf, refuse: Callable = _refuse) -> Callable:
+def _otherwise(
+    found: Callable, zero: Callable = lambda: math.inf, refuse: Callable = _refuse
+) -> Callable:
     """A rule that searches in another way; found: (ref, rewards, budget) → β. The rest is right unless given."""
 
     def answer(ref, rewards, budget):
@@ -249,7 +256,9 @@ def _otherwise(found: Callable, zero: Callable = lambda: math.inf, refuse: Calla
 
 def _spending(spent: Callable) -> Callable:
     """The search with another meaning of what is spent; spent: (ref, rewards, β) → nats."""
-    return _otherwise(lambda ref, rewards, budget: _search(lambda beta: spent(ref, rewards, beta), budget))
+    return _otherwise(
+        lambda ref, rewards, budget: _search(lambda beta: spent(ref, rewards, beta), budget)
+    )
 
 
 def _each(mean: Callable) -> Callable:
@@ -268,7 +277,9 @@ def _each(mean: Callable) -> Callable:
 def _grid(betas) -> Callable:
     """The β of a fixed list whose KL is nearest to the budget."""
     return _otherwise(
-        lambda ref, rewards, budget: min(betas, key=lambda beta: abs(mean_kl(ref, rewards, beta) - budget))
+        lambda ref, rewards, budget: min(
+            betas, key=lambda beta: abs(mean_kl(ref, rewards, beta) - budget)
+        )
     )
 
 
@@ -279,7 +290,9 @@ def _between(low: float, high: float) -> Callable:
         lower, upper = low, high
         for _ in range(100):
             middle = (lower + upper) / 2
-            lower, upper = (middle, upper) if mean_kl(ref, rewards, middle) > budget else (lower, middle)
+            lower, upper = (
+                (middle, upper) if mean_kl(ref, rewards, middle) > budget else (lower, middle)
+            )
         return middle
 
     return _otherwise(found)
@@ -339,14 +352,22 @@ MISCONCEPTIONS_3B = (
     Misconception(
         "inverse",
         "Your value is 1/β: the search went over what multiplies the reward. Turn it over before you return it.",
-        (lambda ref, rewards, budget: 1 / beta_for_budget(ref, rewards, budget) if budget else math.inf,),
+        (
+            lambda ref, rewards, budget: (
+                1 / beta_for_budget(ref, rewards, budget) if budget else math.inf
+            ),
+        ),
         _VALUES_3B,
     ),
     Misconception(
         "grid",
         "Your β is near, but its KL is not within 0.0001 of the budget, as with the nearest point of a grid. KL falls "
         "steadily as β grows, so two β that enclose the right one can be moved together as closely as you like.",
-        (_grid(np.logspace(-2, 2, 150)), _grid(np.logspace(-3, 3, 301)), _grid(np.arange(0.05, 20, 0.05))),
+        (
+            _grid(np.logspace(-2, 2, 150)),
+            _grid(np.logspace(-3, 3, 301)),
+            _grid(np.arange(0.05, 20, 0.05)),
+        ),
         _VALUES_3B,
         near=True,
     ),
@@ -383,7 +404,16 @@ MISCONCEPTIONS_3B = (
 
 # ---- 3c ------------------------------------------------------------------------------------
 
-QUALITY = [2.0, 1.5, 0.5, 0.5, 0.0, -0.5, -1.0, -3.0]  # of the eight responses that the exercise names
+QUALITY = [
+    2.0,
+    1.5,
+    0.5,
+    0.5,
+    0.0,
+    -0.5,
+    -1.0,
+    -3.0,
+]  # of the eight responses that the exercise names
 UNIFORM = [0.125] * 8
 RARE = [0.14] * 7 + [0.02]
 
@@ -391,7 +421,10 @@ RARE = [0.14] * 7 + [0.02]
 def table_examples() -> dict:
     """Reward that is quality; and reward that is quality but for one rare response, which it likes best."""
     unsafe = [2.0, 1.5, 0.5, 0.5, 0.0, -0.5, -1.0, 4.0]
-    return {"safe": {"ref": UNIFORM, "rewards": QUALITY}, "unsafe": {"ref": RARE, "rewards": unsafe}}
+    return {
+        "safe": {"ref": UNIFORM, "rewards": QUALITY},
+        "unsafe": {"ref": RARE, "rewards": unsafe},
+    }
 
 
 def _with(side: str, **changes) -> Callable:
@@ -404,7 +437,12 @@ def _with(side: str, **changes) -> Callable:
 
 
 MISCONCEPTIONS_3C = (
-    Misconception("safe_falls", "That is the other effect", (_with("safe", **table_examples()["unsafe"]),), ("safe",)),
+    Misconception(
+        "safe_falls",
+        "That is the other effect",
+        (_with("safe", **table_examples()["unsafe"]),),
+        ("safe",),
+    ),
     Misconception(
         "safe_hardly_moves",
         "Safe table: quality changes by",
@@ -436,10 +474,7 @@ MISCONCEPTIONS_3C = (
         ("safe",),
     ),
     Misconception(
-        "unspendable",
-        "can spend at most",
-        (_with("safe", ref=[0.72] + [0.04] * 7),),
-        ("safe",),
+        "unspendable", "can spend at most", (_with("safe", ref=[0.72] + [0.04] * 7),), ("safe",)
     ),
 )
 
@@ -449,7 +484,9 @@ MISCONCEPTIONS_3C = (
 
 def flag(reference_samples: dict, policy_samples: dict, judge: Callable) -> float:
     """Share judged harmful among the policy's samples, minus that among the reference's."""
-    return float(judge(policy_samples["response"]).mean() - judge(reference_samples["response"]).mean())
+    return float(
+        judge(policy_samples["response"]).mean() - judge(reference_samples["response"]).mean()
+    )
 
 
 def weighted_flag(reference_samples: dict, policy_samples: dict, judge: Callable) -> float:
@@ -459,12 +496,16 @@ def weighted_flag(reference_samples: dict, policy_samples: dict, judge: Callable
     hardly, and its noise with it.
     """
     ids = np.concatenate([reference_samples["response"], policy_samples["response"]])
-    weight = 2 * np.tanh(np.concatenate([reference_samples["log_ratio"], policy_samples["log_ratio"]]) / 2)
+    weight = 2 * np.tanh(
+        np.concatenate([reference_samples["log_ratio"], policy_samples["log_ratio"]]) / 2
+    )
     verdict = judge(ids)
     return float((weight * (verdict - verdict.mean())).mean())
 
 
-UPSIDE_DOWN = "Your score separates the runs, but upside down: larger must mean more likely regressed."
+UPSIDE_DOWN = (
+    "Your score separates the runs, but upside down: larger must mean more likely regressed."
+)
 
 
 def _both_signs(metric: Callable) -> tuple[Callable, Callable]:
@@ -476,7 +517,8 @@ MISCONCEPTIONS_3D = (
         "reward",
         "Your score orders the runs as the mean reward does. The reward grew by the same amount in every run, and what "
         "differs in the samples is luck: it is what the optimiser looked at.",
-        _both_signs(shifts.mean_reward) + _both_signs(lambda ref, policy, judge: float(policy["reward"].mean())),
+        _both_signs(shifts.mean_reward)
+        + _both_signs(lambda ref, policy, judge: float(policy["reward"].mean())),
         ("separates",),
     ),
     Misconception(

@@ -18,9 +18,13 @@ from solutions.casework import Misconception
 # ---- 4a ------------------------------------------------------------------------------------
 
 
-def implicit_rewards(policy_logits: Tensor, ref_logits: Tensor, tokens: Tensor, mask: Tensor, beta: float) -> Tensor:
+def implicit_rewards(
+    policy_logits: Tensor, ref_logits: Tensor, tokens: Tensor, mask: Tensor, beta: float
+) -> Tensor:
     """β Σ_response (log π − log π_ref), (B,)."""
-    return beta * (_sequence_logps(policy_logits, tokens, mask) - _sequence_logps(ref_logits, tokens, mask))
+    return beta * (
+        _sequence_logps(policy_logits, tokens, mask) - _sequence_logps(ref_logits, tokens, mask)
+    )
 
 
 def _token_logps(logits: Tensor, tokens: Tensor) -> Tensor:
@@ -34,7 +38,9 @@ def _sequence_logps(logits: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
 
 def _rewards_from(sequence_logps: Callable) -> Callable:
     def rewards(policy_logits, ref_logits, tokens, mask, beta):
-        return beta * (sequence_logps(policy_logits, tokens, mask) - sequence_logps(ref_logits, tokens, mask))
+        return beta * (
+            sequence_logps(policy_logits, tokens, mask) - sequence_logps(ref_logits, tokens, mask)
+        )
 
     return rewards
 
@@ -71,7 +77,9 @@ def _naive_softmax(logits, tokens, mask):
 
 
 def _log_of_softmax(logits, tokens, mask):
-    return (logits.softmax(-1).log()[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1) * mask[:, 1:]).sum(1)
+    return (
+        logits.softmax(-1).log()[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1) * mask[:, 1:]
+    ).sum(1)
 
 
 def _without_beta(policy_logits, ref_logits, tokens, mask, beta):
@@ -241,7 +249,9 @@ def _naive(policy_logps, ref_logps, beta):
 
 def _log_of_sum(policy_logps, ref_logps, beta):
     scores = _scores(policy_logps, ref_logps, beta)
-    return sum(scores[:, k:].exp().sum(1).log() - scores[:, k] for k in range(scores.shape[1] - 1)).mean()
+    return sum(
+        scores[:, k:].exp().sum(1).log() - scores[:, k] for k in range(scores.shape[1] - 1)
+    ).mean()
 
 
 def _reference_gradient(policy_logps, ref_logps, beta):
@@ -338,7 +348,12 @@ def feature_examples() -> dict:
     """Three responses with two features. Response k's score moves along φ_k·(φ_w − φ_l)."""
     safe = {"features": [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], "chosen": 0, "rejected": 1}
     # chosen and rejected point almost the same way; the third lies where their difference points, but further out
-    unsafe = {"features": [[1.0, 1.0], [0.0, 1.0], [4.0, 0.0]], "chosen": 0, "rejected": 1, "harmful": 2}
+    unsafe = {
+        "features": [[1.0, 1.0], [0.0, 1.0], [4.0, 0.0]],
+        "chosen": 0,
+        "rejected": 1,
+        "harmful": 2,
+    }
     return {"safe": safe, "unsafe": unsafe}
 
 
@@ -353,7 +368,10 @@ def _with(side: str, **changes) -> Callable:
 
 MISCONCEPTIONS_4C = (
     Misconception(
-        "chosen_rises", "did what one hopes for", (_with("unsafe", features=np.eye(3).tolist()),), ("unsafe_falls",)
+        "chosen_rises",
+        "did what one hopes for",
+        (_with("unsafe", features=np.eye(3).tolist()),),
+        ("unsafe_falls",),
     ),
     Misconception(
         "equal_features",
@@ -361,7 +379,12 @@ MISCONCEPTIONS_4C = (
         (_with("safe", features=[[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]),),
         ("safe",),
     ),
-    Misconception("harmful_is_chosen", "must be a third response", (_with("unsafe", harmful=0),), ("unsafe_mass",)),
+    Misconception(
+        "harmful_is_chosen",
+        "must be a third response",
+        (_with("unsafe", harmful=0),),
+        ("unsafe_mass",),
+    ),
     Misconception(
         "wrong_one_named",
         "took the mass",
@@ -388,8 +411,13 @@ MISCONCEPTIONS_4C = (
 
 def harm_score(run: runs.Run) -> float:
     """Mean win rate of the reference's samples minus that of the policy's; win rates from the held-out pairs."""
-    n = 1 + int(max(run[ids].max() for ids in ("chosen", "rejected", "ref_samples", "policy_samples")))
-    wins, losses = np.bincount(run["chosen"], minlength=n), np.bincount(run["rejected"], minlength=n)
+    n = 1 + int(
+        max(run[ids].max() for ids in ("chosen", "rejected", "ref_samples", "policy_samples"))
+    )
+    wins, losses = (
+        np.bincount(run["chosen"], minlength=n),
+        np.bincount(run["rejected"], minlength=n),
+    )
     rate = (wins + 1) / (wins + losses + 2)  # a response that was never compared counts as average
     return float(rate[run["ref_samples"]].mean() - rate[run["policy_samples"]].mean())
 

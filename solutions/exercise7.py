@@ -15,7 +15,9 @@ from solutions.casework import Misconception
 # ---- 7a ------------------------------------------------------------------------------------
 
 
-def pair_table(rewards: Tensor, prompts: Tensor, first: Tensor, second: Tensor, grades: Tensor) -> Tensor:
+def pair_table(
+    rewards: Tensor, prompts: Tensor, first: Tensor, second: Tensor, grades: Tensor
+) -> Tensor:
     """Rows (i, j, margin, label, count), i < j, of all pairs compared: (N,), (N,), (B,), (B,), (B,) → (C, 5).
 
     Raises ValueError for a comparison of responses to different prompts, and of a response with itself.
@@ -39,7 +41,9 @@ def _table(rewards, first, second, credit):
     count = torch.bincount(place, minlength=len(pairs)).to(rewards.dtype)
     label = torch.zeros_like(count).index_add(0, place, credit) / count
     i, j = pairs.T
-    return torch.stack([i.to(rewards.dtype), j.to(rewards.dtype), rewards[i] - rewards[j], label, count], 1)
+    return torch.stack(
+        [i.to(rewards.dtype), j.to(rewards.dtype), rewards[i] - rewards[j], label, count], 1
+    )
 
 
 def _checked(table: Callable) -> Callable:
@@ -84,7 +88,10 @@ def _as_shown(rewards, first, second, grades):
     found = {}
     for i, j, grade in zip(first.tolist(), second.tolist(), grades.tolist()):
         found.setdefault((i, j), []).append((grade + 2) / 4)
-    rows = [(i, j, (rewards[i] - rewards[j]).item(), sum(c) / len(c), len(c)) for (i, j), c in found.items()]
+    rows = [
+        (i, j, (rewards[i] - rewards[j]).item(), sum(c) / len(c), len(c))
+        for (i, j), c in found.items()
+    ]
     return torch.tensor(rows, dtype=rewards.dtype)
 
 
@@ -295,13 +302,17 @@ def _centre_prompts(rewards, prompts, pairs, place, counts):
     return _mean_by(prompts, rewards, torch.ones_like(rewards)).square().mean()
 
 
-def _loss(of_pair: Callable = _kl, average: Callable = _prompts_alike, centre: Callable = _centre_prompts) -> Callable:
+def _loss(
+    of_pair: Callable = _kl, average: Callable = _prompts_alike, centre: Callable = _centre_prompts
+) -> Callable:
     """The loss with another loss of a pair, average over pairs or centring term; right unless given."""
 
     def loss(rewards, prompts, pairs, labels, counts, centring):
         place = prompts[pairs[:, 0]]
         losses = of_pair(_margins(rewards, pairs), labels)
-        return average(losses, place, counts) + centring * centre(rewards, prompts, pairs, place, counts)
+        return average(losses, place, counts) + centring * centre(
+            rewards, prompts, pairs, place, counts
+        )
 
     return loss
 
@@ -331,15 +342,26 @@ def _pair_midpoints(rewards, prompts, pairs, place, counts):
 
 
 def _squared_sums(rewards, prompts, *_):
-    return torch.zeros(int(prompts.max()) + 1, dtype=rewards.dtype).index_add(0, prompts, rewards).square().mean()
+    return (
+        torch.zeros(int(prompts.max()) + 1, dtype=rewards.dtype)
+        .index_add(0, prompts, rewards)
+        .square()
+        .mean()
+    )
 
 
 def _naive_log_sigmoid(margin, label):
-    return -label * margin.sigmoid().log() - (1 - label) * (-margin).sigmoid().log() - _entropy(label)
+    return (
+        -label * margin.sigmoid().log() - (1 - label) * (-margin).sigmoid().log() - _entropy(label)
+    )
 
 
 def _naive_softplus(margin, label):
-    return label * (1 + (-margin).exp()).log() + (1 - label) * (1 + margin.exp()).log() - _entropy(label)
+    return (
+        label * (1 + (-margin).exp()).log()
+        + (1 - label) * (1 + margin.exp()).log()
+        - _entropy(label)
+    )
 
 
 def _log_of_zero(margin, label):
@@ -425,7 +447,11 @@ MISCONCEPTIONS_7B = (
         "Your centring term penalises each reward, not the prompt's mean. It then pulls the rewards of a prompt "
         "together as well, and with them every margin.",
         (
-            _loss(centre=lambda r, prompts, *_: _mean_by(prompts, r.square(), torch.ones_like(r)).mean()),
+            _loss(
+                centre=lambda r, prompts, *_: _mean_by(
+                    prompts, r.square(), torch.ones_like(r)
+                ).mean()
+            ),
             _loss(centre=lambda r, *_: r.square().mean()),
         ),
         ("centring",),
@@ -501,13 +527,19 @@ MISCONCEPTIONS_7C = (
     Misconception(
         "nothing_to_repair",
         "nothing for a temperature to repair",
-        (_with("safe", **slice_examples()["unsafe"]), _with("safe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)])),
+        (
+            _with("safe", **slice_examples()["unsafe"]),
+            _with("safe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)]),
+        ),
         ("safe",),
     ),
     Misconception(
         "one_factor",
         "repairs only what is wrong by one factor",
-        (_with("safe", risky=[(2.944, 180, 20)]), _with("safe", ordinary=[(2.944, 320, 160), (2.2, 319, 1)])),
+        (
+            _with("safe", risky=[(2.944, 180, 20)]),
+            _with("safe", ordinary=[(2.944, 320, 160), (2.2, 319, 1)]),
+        ),
         ("safe",),
     ),
     Misconception(
@@ -522,14 +554,23 @@ MISCONCEPTIONS_7C = (
     Misconception(
         "everyone_sees_it",
         "so anyone who looks is warned",
-        (_with("unsafe", ordinary=[(1.386, 640, 160)]), _with("unsafe", ordinary=[(3.0, 688, 112)])),
+        (
+            _with("unsafe", ordinary=[(1.386, 640, 160)]),
+            _with("unsafe", ordinary=[(3.0, 688, 112)]),
+        ),
         ("unsafe_unseen",),
     ),
     Misconception(
         "temperature_tells",
         "a sign that something is wrong",
         # sure forecasts that are too sure beside some that are not sure enough, in one bin of the ECE
-        (_with("unsafe", ordinary=[(1.386, 425, 75), (2.3, 485, 15), (6.0, 470, 30)], risky=[(1.386, 56, 44)]),),
+        (
+            _with(
+                "unsafe",
+                ordinary=[(1.386, 425, 75), (2.3, 485, 15), (6.0, 470, 30)],
+                risky=[(1.386, 56, 44)],
+            ),
+        ),
         ("unsafe_unseen",),
     ),
     Misconception(
@@ -570,7 +611,9 @@ def _largest(chosen, rejected, slices, weight_of: Callable) -> float:
     return float(max(found))
 
 
-UPSIDE_DOWN = "Your score separates the models, but upside down: larger must mean more likely overconfident."
+UPSIDE_DOWN = (
+    "Your score separates the models, but upside down: larger must mean more likely overconfident."
+)
 MISCONCEPTIONS_7D = (
     Misconception(
         "accuracy",
@@ -583,7 +626,10 @@ MISCONCEPTIONS_7D = (
         "confidence",
         "Your score orders the models by how sure they are on average, by margin or by forecast. Easy pairs deserve "
         "sure forecasts: how often is the model right where it is so sure?",
-        (forecasters.mean_confidence, lambda chosen, rejected, slices: float(np.abs(chosen - rejected).mean())),
+        (
+            forecasters.mean_confidence,
+            lambda chosen, rejected, slices: float(np.abs(chosen - rejected).mean()),
+        ),
         ("separates",),
     ),
     Misconception(
@@ -617,7 +663,11 @@ MISCONCEPTIONS_7D = (
         "no_direction",
         "Your score is large wherever forecasts and outcomes differ, in either direction. A timid model differs as "
         "well, and is no danger: keep the sign.",
-        (forecasters.mean_slice_ece, forecasters.largest_slice_ece, forecasters.largest_absolute_gap),
+        (
+            forecasters.mean_slice_ece,
+            forecasters.largest_slice_ece,
+            forecasters.largest_absolute_gap,
+        ),
         ("separates",),
     ),
     Misconception(

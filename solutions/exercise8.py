@@ -32,14 +32,18 @@ def differences(records: Tensor, n: int) -> Tensor:
 
 def _refuse(records: Tensor, n: int) -> None:
     if records.min() < 0 or records.max() >= n:
-        raise ValueError(f"items from {int(records.min())} to {int(records.max())}: expected 0 to {n - 1}")
+        raise ValueError(
+            f"items from {int(records.min())} to {int(records.max())}: expected 0 to {n - 1}"
+        )
     if (records[:, 0] == records[:, 1]).any():
         raise ValueError("an item was compared with itself")
 
 
 def _wins(records: Tensor, n: int) -> Tensor:
     one = torch.ones(len(records), dtype=torch.float64)
-    return torch.zeros(n, n, dtype=torch.float64).index_put((records[:, 0], records[:, 1]), one, accumulate=True)
+    return torch.zeros(n, n, dtype=torch.float64).index_put(
+        (records[:, 0], records[:, 1]), one, accumulate=True
+    )
 
 
 def _reach(arrows: Tensor) -> Tensor:
@@ -120,7 +124,9 @@ def _with_pseudo_wins(size: float, everywhere: bool) -> Callable:
 def _level(right, wins, reach):
     """Who reaches more items stands infinitely higher, wherever comparisons link two items at all."""
     linked, size = _reach(wins + wins.T), reach.sum(1)
-    above = torch.where(size[:, None] > size, torch.inf, torch.where(size[:, None] < size, -torch.inf, 0.0))
+    above = torch.where(
+        size[:, None] > size, torch.inf, torch.where(size[:, None] < size, -torch.inf, 0.0)
+    )
     return torch.where(right.isnan() & linked, above.double(), right)
 
 
@@ -168,9 +174,16 @@ MISCONCEPTIONS_8A = (
         "prior",
         "You get a finite number for every pair, or for every pair that met: a prior, or wins that nobody had, speak "
         "there. Asked is what the comparisons say by themselves.",
-        (_with_prior(1.0), _with_prior(10.0), _with_prior(100.0), _with_pseudo_wins(0.5, True),
-         _with_pseudo_wins(1.0, True), _with_pseudo_wins(0.5, False), _with_pseudo_wins(1.0, False),
-         _with_pseudo_wins(0.01, True)),
+        (
+            _with_prior(1.0),
+            _with_prior(10.0),
+            _with_prior(100.0),
+            _with_pseudo_wins(0.5, True),
+            _with_pseudo_wins(1.0, True),
+            _with_pseudo_wins(0.5, False),
+            _with_pseudo_wins(1.0, False),
+            _with_pseudo_wins(0.01, True),
+        ),
         ("infinite",),
     ),
     Misconception(
@@ -247,12 +260,16 @@ def graded_loss(strengths: Tensor, cuts: Tensor, records: Tensor) -> Tensor:
     _refuse_cuts(cuts)
     gap, low, high = _placed(strengths, cuts, records)
     # σ(a) − σ(b) = σ(a)·σ(−b)·(1 − e^(b−a)): a difference of nearly equal numbers becomes a product
-    return -(logsigmoid(gap - low) + logsigmoid(high - gap) + (-torch.expm1(low - high)).log()).mean()
+    return -(
+        logsigmoid(gap - low) + logsigmoid(high - gap) + (-torch.expm1(low - high)).log()
+    ).mean()
 
 
 def _refuse_cuts(cuts: Tensor) -> None:
     if (cuts[:, 1:] <= cuts[:, :-1]).any():
-        raise ValueError("cuts of an annotator do not increase: a grade between them would have no probability")
+        raise ValueError(
+            "cuts of an annotator do not increase: a grade between them would have no probability"
+        )
 
 
 def _placed(strengths, cuts, records):
@@ -260,7 +277,11 @@ def _placed(strengths, cuts, records):
     annotator, first, second, grade = records.T
     infinite = torch.full((len(cuts), 1), torch.inf, dtype=cuts.dtype)
     edges = torch.cat([-infinite, cuts, infinite], dim=1)
-    return strengths[first] - strengths[second], edges[annotator, grade], edges[annotator, grade + 1]
+    return (
+        strengths[first] - strengths[second],
+        edges[annotator, grade],
+        edges[annotator, grade + 1],
+    )
 
 
 def _loss(terms: Callable, over: Callable = torch.mean, read: Callable = _placed) -> Callable:
@@ -338,7 +359,11 @@ def _cuts_turned(strengths, cuts, records):
 
 
 def _one_scale(strengths, cuts, records):
-    return strengths, cuts.mean(0, keepdim=True), torch.cat([records[:, :1] * 0, records[:, 1:]], dim=1)
+    return (
+        strengths,
+        cuts.mean(0, keepdim=True),
+        torch.cat([records[:, :1] * 0, records[:, 1:]], dim=1),
+    )
 
 
 def _first_scale(strengths, cuts, records):
@@ -366,8 +391,10 @@ MISCONCEPTIONS_8B = (
         "floored",
         "Right at moderate gaps; at extreme ones a floor under the probability (clamp, or + ε) caps the loss and takes "
         "its gradient away, just where a strength is most wrong. No floor is needed: the logarithm has a stable form.",
-        (*map(_log_above, (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30)),
-         *map(_log_plus, (1e-8, 1e-10, 1e-12))),
+        (
+            *map(_log_above, (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30)),
+            *map(_log_plus, (1e-8, 1e-10, 1e-12)),
+        ),
         ("extreme",),
     ),
     Misconception(
@@ -434,8 +461,11 @@ MISCONCEPTIONS_8B = (
         "likelihood",
         "Your value has the logarithm in the wrong place (or none): the probabilities of independent answers multiply, "
         "so their logarithms add.",
-        (_loss(_chance), lambda s, c, r: -_chance(*_placed(s, c, r)).mean().log(),
-         lambda s, c, r: 1 - _chance(*_placed(s, c, r)).mean()),
+        (
+            _loss(_chance),
+            lambda s, c, r: -_chance(*_placed(s, c, r)).mean().log(),
+            lambda s, c, r: 1 - _chance(*_placed(s, c, r)).mean(),
+        ),
         _VALUES_8B,
     ),
     Misconception(
@@ -450,7 +480,10 @@ MISCONCEPTIONS_8B = (
         "no_refusal",
         "Cuts that do not increase go through unnoticed, as NaN, as infinity, or as a number that looks like any "
         "other. Between them no grade has a probability: raise ValueError.",
-        (lambda s, c, r: -_right_terms(*_placed(s, c, r)).mean(), lambda s, c, r: graded_loss(s, c.sort(1).values, r)),
+        (
+            lambda s, c, r: -_right_terms(*_placed(s, c, r)).mean(),
+            lambda s, c, r: graded_loss(s, c.sort(1).values, r),
+        ),
         ("refuses",),
         fails=True,
     ),
@@ -462,8 +495,16 @@ MISCONCEPTIONS_8B = (
 
 def survey_examples() -> dict:
     """Two groups that differ about the last two of three items; and two that pull one item to both ends."""
-    safe = {"strengths": [[2, 1, 0], [2, 0, 1]], "share": 0.7, "asked": [[0, 1, 1], [1, 0, 20], [1, 20, 0]]}
-    unsafe = {"strengths": [[4, 0, -3], [-4, 3, 0]], "share": 0.6, "asked": [[0, 100, 1], [100, 0, 1], [1, 1, 0]]}
+    safe = {
+        "strengths": [[2, 1, 0], [2, 0, 1]],
+        "share": 0.7,
+        "asked": [[0, 1, 1], [1, 0, 20], [1, 20, 0]],
+    }
+    unsafe = {
+        "strengths": [[4, 0, -3], [-4, 3, 0]],
+        "share": 0.6,
+        "asked": [[0, 100, 1], [100, 0, 1], [1, 1, 0]],
+    }
     return {"safe": safe, "unsafe": unsafe}
 
 
@@ -489,23 +530,34 @@ MISCONCEPTIONS_8C = (
     Misconception(
         "no_disagreement",
         "agree about every pair",
-        (_with("safe", strengths=[[2, 1, 0], [2, 1, 0]]), _with("safe", strengths=[[2, 1, 0], [2, 0.4, 0.6]])),
+        (
+            _with("safe", strengths=[[2, 1, 0], [2, 1, 0]]),
+            _with("safe", strengths=[[2, 1, 0], [2, 0.4, 0.6]]),
+        ),
         ("safe",),
     ),
     Misconception(
         "safe_flips",
         "the fit does not follow the majorities",
-        (_with("safe", **survey_examples()["unsafe"]), _with("safe", **{**survey_examples()["unsafe"], "share": 0.55})),
+        (
+            _with("safe", **survey_examples()["unsafe"]),
+            _with("safe", **{**survey_examples()["unsafe"], "share": 0.55}),
+        ),
         ("safe",),
     ),
     Misconception(
         "no_flip",
         "in the same order whoever is asked about",
-        (_with("unsafe", **survey_examples()["safe"]), _with("unsafe", asked=[[0, 1, 100], [1, 0, 1], [100, 1, 0]]),
-         _with("unsafe", strengths=[[2, 1, 0], [2, 1, 0]])),
+        (
+            _with("unsafe", **survey_examples()["safe"]),
+            _with("unsafe", asked=[[0, 1, 100], [1, 0, 1], [100, 1, 0]]),
+            _with("unsafe", strengths=[[2, 1, 0], [2, 1, 0]]),
+        ),
         ("unsafe_flips",),
     ),
-    Misconception("circle", "go round in a circle", (_with("unsafe", **_CIRCLE),), ("unsafe_clear",)),
+    Misconception(
+        "circle", "go round in a circle", (_with("unsafe", **_CIRCLE),), ("unsafe_clear",)
+    ),
     Misconception("tied", "are nearly tied", (_with("unsafe", **_TIED),), ("unsafe_clear",)),
 )
 
@@ -518,7 +570,9 @@ def interval_overconfidence(run: surveys.Run) -> float:
     return math.sqrt(surveys.clustered_variance(run)) * 2 * surveys.Z / (run["high"] - run["low"])
 
 
-UPSIDE_DOWN = "Your score separates the surveys, but upside down: larger must mean more likely too narrow."
+UPSIDE_DOWN = (
+    "Your score separates the surveys, but upside down: larger must mean more likely too narrow."
+)
 MISCONCEPTIONS_8D = (
     Misconception(
         "size",

@@ -24,8 +24,15 @@ from solutions import runs
 
 SLICES = 5
 SMALL, LARGE = (60, 140), (400, 500)  # pairs in a slice: from, to; one slice is large
-SPREAD, LARGE_SPREAD, TOO_SURE_SPREAD = (1.0, 5.0), (1.5, 5.0), (1.0, 1.8)  # calibrated |m| is uniform from 0 to this
-TIMID, TIMID_SLICE = (0.5, 1.0), (0.8, 1.0)  # T of a slice: a factor of the system times one of the slice
+SPREAD, LARGE_SPREAD, TOO_SURE_SPREAD = (
+    (1.0, 5.0),
+    (1.5, 5.0),
+    (1.0, 1.8),
+)  # calibrated |m| is uniform from 0 to this
+TIMID, TIMID_SLICE = (
+    (0.5, 1.0),
+    (0.8, 1.0),
+)  # T of a slice: a factor of the system times one of the slice
 TOO_SURE = (0.09, 0.14)  # mean confidence minus probability of being right, in the one slice
 # frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured_7.json``)
 FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 37, 1007, range(700, 760)
@@ -64,7 +71,9 @@ class Twins:
 
 def draw(rng: np.random.Generator) -> Twins:
     """A healthy system and its regressed twin."""
-    place, suspect = rng.permutation(SLICES)[:2]  # of the large slice, and of the one that a regressed model overrates
+    place, suspect = rng.permutation(SLICES)[
+        :2
+    ]  # of the large slice, and of the one that a regressed model overrates
     sizes, spread = rng.integers(*SMALL, size=SLICES), _log_uniform(rng, SPREAD, SLICES)
     sizes[place], spread[place] = rng.integers(*LARGE), _log_uniform(rng, LARGE_SPREAD)
     spread[suspect] = _log_uniform(rng, TOO_SURE_SPREAD)
@@ -76,7 +85,9 @@ def draw(rng: np.random.Generator) -> Twins:
     regressed_T, too_sure = rng.uniform(*TIMID_SLICE, size=SLICES), rng.uniform(*TOO_SURE)
     inside = calibrated[slices == suspect]
     right = _sigmoid(inside).mean()
-    regressed_T[suspect] = _solve(lambda T: _sigmoid(T * inside).mean() - right, too_sure, 1.0, 60.0)
+    regressed_T[suspect] = _solve(
+        lambda T: _sigmoid(T * inside).mean() - right, too_sure, 1.0, 60.0
+    )
 
     def scaled(factor: float) -> np.ndarray:
         return np.where(np.arange(SLICES) == suspect, regressed_T, factor * regressed_T)
@@ -84,15 +95,25 @@ def draw(rng: np.random.Generator) -> Twins:
     def confidence(T: np.ndarray) -> float:
         return _sigmoid(T[slices] * calibrated).mean()
 
-    regressed_T = scaled(_solve(lambda factor: confidence(scaled(factor)), confidence(healthy_T), 0.0, 4.0))
+    regressed_T = scaled(
+        _solve(lambda factor: confidence(scaled(factor)), confidence(healthy_T), 0.0, 4.0)
+    )
     order = rng.permutation(len(slices))
 
     def stored(T: np.ndarray) -> dict:
-        hundredths = np.maximum((100 * T[slices] * calibrated).round(), 1).astype(int)  # at least one: no ties
+        hundredths = np.maximum((100 * T[slices] * calibrated).round(), 1).astype(
+            int
+        )  # at least one: no ties
         names = "".join(map(str, slices[order]))
-        return {"margins": (sign * hundredths)[order].tolist(), "slices": names, "scores": int(rng.integers(2**31))}
+        return {
+            "margins": (sign * hundredths)[order].tolist(),
+            "slices": names,
+            "scores": int(rng.integers(2**31)),
+        }
 
-    return Twins(stored(healthy_T), stored(regressed_T), int(suspect), too_sure, healthy_T, regressed_T)
+    return Twins(
+        stored(healthy_T), stored(regressed_T), int(suspect), too_sure, healthy_T, regressed_T
+    )
 
 
 def pairs(seed: int, n: int) -> list[tuple[dict, dict]]:
@@ -148,7 +169,9 @@ def overall_temperature(chosen, rejected, slices) -> float:
     """The T with the smallest log loss over all pairs."""
     margin = chosen - rejected
 
-    def slope(sharpness: float) -> float:  # of the loss of σ(sharpness·margin): rises in the sharpness
+    def slope(
+        sharpness: float,
+    ) -> float:  # of the loss of σ(sharpness·margin): rises in the sharpness
         return float(-(margin * _sigmoid(-sharpness * margin)).mean())
 
     return 1 / max(_solve(slope, 0.0, 0.0, 20.0), 1e-6)
@@ -166,7 +189,9 @@ def surest_mistake(chosen, rejected, slices) -> float:
 
 def _by_slice(metric: Callable) -> Callable:
     def values(chosen, rejected, slices) -> list[float]:
-        return [metric(chosen[slices == s], rejected[slices == s], slices) for s in np.unique(slices)]
+        return [
+            metric(chosen[slices == s], rejected[slices == s], slices) for s in np.unique(slices)
+        ]
 
     return values
 

@@ -24,7 +24,10 @@ PAIRS, FRESH = 60, 240  # training pairs, fresh comparisons
 QUALITY_SPREAD, REFERENCE_SPREAD, GENERATOR_SPREAD = 1.2, 0.7, 1.6  # standard deviations
 IMITATED = 0.5, 0.9  # share of the imitated distribution in the policy: from, to
 SWAY = 1.5, 3.0  # nats that a place on the screen is worth, of either sign: from, to
-FIRST_SHARE = 0.08, 0.92  # share of comparisons that show the policy's answer first: from, to, away from one half
+FIRST_SHARE = (
+    0.08,
+    0.92,
+)  # share of comparisons that show the policy's answer first: from, to, away from one half
 HARM = 0.4  # nats of mean quality gained (healthy) or lost (regressed)
 POOL = 2000
 # frozen: of the seeds 10 to 29 the one whose AUCs lie nearest to the means over many draws (``measured_1.json``)
@@ -40,7 +43,9 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 def _draw(rng: np.random.Generator, p: np.ndarray, n: int) -> np.ndarray:
     """n responses from each row's distribution, (R, K) → (R, n)."""
-    return (rng.random((len(p), n))[..., None] > p.cumsum(1)[:, None]).sum(2).clip(max=p.shape[1] - 1)
+    return (
+        (rng.random((len(p), n))[..., None] > p.cumsum(1)[:, None]).sum(2).clip(max=p.shape[1] - 1)
+    )
 
 
 def draw_pool(seed: int) -> tuple[list[dict], np.ndarray]:
@@ -60,7 +65,9 @@ def draw_pool(seed: int) -> tuple[list[dict], np.ndarray]:
 
     mine, other = _draw(rng, policy, FRESH), _draw(rng, ref, FRESH)
     low, high = FIRST_SHARE
-    often = np.where(rng.random(POOL) < 0.5, rng.uniform(low, 0.25, POOL), rng.uniform(0.75, high, POOL))
+    often = np.where(
+        rng.random(POOL) < 0.5, rng.uniform(low, 0.25, POOL), rng.uniform(0.75, high, POOL)
+    )
     first = rng.random((POOL, FRESH)) < often[:, None]
     sway = rng.uniform(*SWAY, size=(POOL, 1)) * rng.choice([-1, 1], size=(POOL, 1))
     advantage = quality[worlds, mine] - quality[worlds, other] + np.where(first, sway, -sway)
@@ -98,7 +105,9 @@ def chosen_gain(run: Run) -> float:
 
 def margin(run: Run) -> float:
     """Mean log π/π_ref(chosen) − log π/π_ref(rejected)."""
-    return float(chosen_gain(run) - np.mean(run["policy_rejected_logps"] - run["ref_rejected_logps"]))
+    return float(
+        chosen_gain(run) - np.mean(run["policy_rejected_logps"] - run["ref_rejected_logps"])
+    )
 
 
 def win_rate(run: Run) -> float:
@@ -153,7 +162,9 @@ def measure(seeds, metrics, n: int = 20) -> dict[str, list[float]]:
     for seed in seeds:
         matched = [(imitator(h), imitator(r)) for h, r in matched_runs(seed, n)]
         for name, metric in metrics.items():
-            found[name].append(runs.auc([metric(h) for h, _ in matched], [metric(r) for _, r in matched]))
+            found[name].append(
+                runs.auc([metric(h) for h, _ in matched], [metric(r) for _, r in matched])
+            )
     return found
 
 

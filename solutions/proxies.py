@@ -23,7 +23,10 @@ N = 2000
 NOISE = 0.7, 1.6  # standard deviation of the proxy's noise, gold's being 1: from, to
 FOUND_OUT = 5, 25  # responses that please the proxy: from, to
 WORTH = -2.0, 2.0  # their mean gold, in standard deviations: from, to
-RATING_MEAN, RATING_SPREAD = (18, 43), (4, 7)  # of the gold ratings of a system, which are whole numbers from 0 to 61
+RATING_MEAN, RATING_SPREAD = (
+    (18, 43),
+    (4, 7),
+)  # of the gold ratings of a system, which are whole numbers from 0 to 61
 HARM = 0.4  # standard deviations of gold that selection gains (healthy) or loses (regressed)
 POOL = 400
 # frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured_2.json``)
@@ -42,19 +45,25 @@ def draw_pool(seed: int) -> tuple[list[dict], np.ndarray, np.ndarray]:
         proxy = gold + rng.uniform(*NOISE) * rng.normal(size=N)
         tail = rng.choice(N, rng.integers(*FOUND_OUT), replace=False)
         gold[tail] = rng.uniform(*WORTH) + rng.normal(size=len(tail))
-        proxy[tail] = np.quantile(proxy, 0.995) + proxy.std() * np.abs(rng.normal(0, 0.7, size=len(tail)))
+        proxy[tail] = np.quantile(proxy, 0.995) + proxy.std() * np.abs(
+            rng.normal(0, 0.7, size=len(tail))
+        )
         rating = rng.uniform(*RATING_MEAN) + rng.uniform(*RATING_SPREAD) * gold
         rating = rating.round().clip(0, len(DIGITS) - 1).astype(int)[np.argsort(proxy)]
         gain.append((selected_gold(rating) - rating.mean()) / rating.std())
         accuracy.append(pair_accuracy(rating))
-        stored.append({"gold": "".join(DIGITS[r] for r in rating), "order": int(rng.integers(2**31))})
+        stored.append(
+            {"gold": "".join(DIGITS[r] for r in rating), "order": int(rng.integers(2**31))}
+        )
     return stored, np.array(gain), np.array(accuracy)
 
 
 def pair_accuracy(rating: np.ndarray) -> float:
     """Of all pairs with different gold, the share that the proxy orders as gold does; ratings in the proxy's order."""
     places, is_rated = np.arange(len(rating)), rating[:, None] == np.arange(len(DIGITS))
-    before = is_rated.cumsum(0) - is_rated  # how many of each rating the proxy puts lower, (N, ratings)
+    before = (
+        is_rated.cumsum(0) - is_rated
+    )  # how many of each rating the proxy puts lower, (N, ratings)
     lower = before.cumsum(1) - before  # of these, how many gold puts lower too
     return float(lower[places, rating].sum() / (places - before[places, rating]).sum())
 
@@ -68,7 +77,9 @@ def matched_systems(seed: int, n: int) -> list[tuple[dict, dict]]:
     for _ in range(n):
         i, j = np.unravel_index(distance.argmin(), distance.shape)
         if not np.isfinite(distance[i, j]):
-            raise RuntimeError(f"seed {seed}: too few systems of a kind ({len(healthy)} healthy, {len(regressed)} not)")
+            raise RuntimeError(
+                f"seed {seed}: too few systems of a kind ({len(healthy)} healthy, {len(regressed)} not)"
+            )
         matched.append((stored[healthy[i]], stored[regressed[j]]))
         distance[i, :] = distance[:, j] = np.inf
     return matched

@@ -22,7 +22,10 @@ from solutions.printing import say
 K, FEATURES = 16, 4
 TRAINING_PAIRS, HELD_OUT_PAIRS, SAMPLES = 8, 150, 200
 BETA, LEARNING_RATE, STEPS = 0.5, 0.5, 60
-QUALITY_SPREAD, REFERENCE_SPREAD = 1.5, 0.7  # standard deviations of quality and of the reference's log-probabilities
+QUALITY_SPREAD, REFERENCE_SPREAD = (
+    1.5,
+    0.7,
+)  # standard deviations of quality and of the reference's log-probabilities
 HARM = 0.4  # nats of mean quality gained (healthy) or lost (regressed)
 MARGIN_GREW, CHOSEN_FELL = 0.1, 0.1  # nats, at least
 POOL = 2500  # worlds drawn to find matched pairs
@@ -37,7 +40,9 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
     return scores - top - np.log(np.exp(scores - top).sum(-1, keepdims=True))
 
 
-def _pairs(rng: np.random.Generator, logps: np.ndarray, quality: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(
+    rng: np.random.Generator, logps: np.ndarray, quality: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
     """n comparisons per world of two different responses from the policy: (R, K) → chosen (R, n), rejected (R, n)."""
     # the two largest of log π + Gumbel noise are two draws without replacement
     keys = logps[:, None] + rng.gumbel(size=(len(logps), n, K))
@@ -136,7 +141,10 @@ def matched_runs(seed: int, n: int) -> list[tuple[Run, Run]]:
     runs, change = draw_pool(seed)
     numbers = np.array([[metric(run) for metric in MATCHED] for run in runs])
     eligible = (numbers[:, 0] > MARGIN_GREW) & (numbers[:, 1] < -CHOSEN_FELL)
-    healthy, regressed = np.flatnonzero(eligible & (change > HARM)), np.flatnonzero(eligible & (change < -HARM))
+    healthy, regressed = (
+        np.flatnonzero(eligible & (change > HARM)),
+        np.flatnonzero(eligible & (change < -HARM)),
+    )
     numbers /= numbers[eligible].std(0)
     distance = np.square(numbers[healthy][:, None] - numbers[regressed][None]).sum(2)
     matched = []
@@ -159,7 +167,9 @@ def measure(seeds, metrics, n: int = 20) -> dict[str, list[float]]:
     for seed in seeds:
         matched = matched_runs(seed, n)
         for name, metric in metrics.items():
-            found[name].append(auc([metric(h) for h, _ in matched], [metric(r) for _, r in matched]))
+            found[name].append(
+                auc([metric(h) for h, _ in matched], [metric(r) for _, r in matched])
+            )
     return found
 
 
@@ -192,8 +202,12 @@ def record(found: dict[str, list[float]], seeds: range, path: Path) -> None:
         say(f"{name:<61} {row['mean']:.2f} ± {row['sd']:.2f}   least {row['least']:.2f}")
         table[name] = {**row, "each": [round(value, 4) for value in each]}
     record = {"first_seed": seeds[0], "draws": len(seeds), "runs_per_class": 20, "auc": table}
-    lines = re.sub(r"\s+(?=[\d\]])", " ", json.dumps(record, indent=1, ensure_ascii=False))  # lists on one line
-    path.write_text(lines.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8", newline="\n")
+    lines = re.sub(
+        r"\s+(?=[\d\]])", " ", json.dumps(record, indent=1, ensure_ascii=False)
+    )  # lists on one line
+    path.write_text(
+        lines.replace("[ ", "[").replace(" ]", "]") + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def main() -> None:

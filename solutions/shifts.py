@@ -25,9 +25,15 @@ K, SAMPLES = 400, 200
 GAIN = 0.5  # of mean reward, in standard deviations under the reference
 KL = (0.4, 0.8)  # nats, drawn uniformly; a healthy run and its twin share theirs
 REFERENCE_SPREAD = 0.7  # standard deviation of the reference's scores
-HARM = {"healthy": (-0.2, 0.0), "regressed": (0.22, 0.32)}  # change of the share of harmful responses
+HARM = {
+    "healthy": (-0.2, 0.0),
+    "regressed": (0.22, 0.32),
+}  # change of the share of harmful responses
 BASE_HARM = (0.3, 0.6)  # share of harmful responses among the K
-ACCURACY, STRICTNESS = 0.7, 0.25  # the judge says 'harmful' with 0.7 + s where it is, 0.3 + s where not; |s| ≤ 0.25
+ACCURACY, STRICTNESS = (
+    0.7,
+    0.25,
+)  # the judge says 'harmful' with 0.7 + s where it is, 0.3 + s where not; |s| ≤ 0.25
 # frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured_3d.json``)
 FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 39, 1003, range(400, 460)
 
@@ -51,7 +57,9 @@ class Shift:
         return self.reference_samples, self.policy_samples, self.judge
 
 
-def _tilt(ref: np.ndarray, features: np.ndarray, means: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def _tilt(
+    ref: np.ndarray, features: np.ndarray, means: np.ndarray, offset: np.ndarray
+) -> np.ndarray:
     """π ∝ ref·exp(offset + features·w) with given means of the features, by Newton: (K,), (K, 2), (2,), (K,) → π."""
     w = np.zeros(2)
     for _ in range(60):
@@ -107,7 +115,11 @@ def pairs(seed: int, n: int) -> list[tuple[Shift, Shift]]:
     found = []
     for _ in range(n):
         kl = rng.uniform(*KL)
-        found.append(tuple(draw(rng, rng.uniform(*HARM[outcome]), kl) for outcome in ("healthy", "regressed")))
+        found.append(
+            tuple(
+                draw(rng, rng.uniform(*HARM[outcome]), kl) for outcome in ("healthy", "regressed")
+            )
+        )
     return found
 
 

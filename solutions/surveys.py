@@ -26,9 +26,16 @@ from helpers.grader.coverage import Run, survey
 from solutions import runs
 
 ANNOTATORS = 30, 70  # in a survey: from, to
-LOAD, LOAD_SPREAD, LOAD_RANGE = 20, 0.8, (2, 120)  # median answers per annotator, spread of its logarithm, bounds
+LOAD, LOAD_SPREAD, LOAD_RANGE = (
+    20,
+    0.8,
+    (2, 120),
+)  # median answers per annotator, spread of its logarithm, bounds
 SHARE = 1.0  # the population's log-odds are drawn uniformly from ± this
-NAIVE, ASSUMED = 0.25, (1.5, 6.0)  # how often a design effect of 1 is assumed; otherwise from, to, even on a log scale
+NAIVE, ASSUMED = (
+    0.25,
+    (1.5, 6.0),
+)  # how often a design effect of 1 is assumed; otherwise from, to, even on a log scale
 EXCESS = 2.4, 3.0  # true over assumed design effect in a regressed survey: from, to
 LEVEL = 0.95  # of the intervals
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -56,8 +63,12 @@ class Survey:
     @property
     def stored(self) -> dict:
         """As it is kept: answers and wins by annotator, and the interval in nats."""
-        return {"loads": self.loads.tolist(), "wins": self.wins.tolist(), "low": round(self.low, 4),
-                "high": round(self.high, 4)}
+        return {
+            "loads": self.loads.tolist(),
+            "wins": self.wins.tolist(),
+            "low": round(self.low, 4),
+            "high": round(self.high, 4),
+        }
 
     def coverage(self, rng: np.random.Generator, repetitions: int = 1000) -> float:
         """How often the interval holds the truth when the survey is repeated with fresh annotators."""
@@ -78,7 +89,10 @@ def answers(rng: np.random.Generator, loads: np.ndarray, share: float, rho: floa
 def interval(wins, n: int, design_effect: float) -> tuple:
     """The reported interval for the log-odds of the share, from wins of A among n answers: ends in nats."""
     share = (wins + 0.5) / (n + 1)
-    middle, half = np.log(share / (1 - share)), Z * np.sqrt(design_effect / (n * share * (1 - share)))
+    middle, half = (
+        np.log(share / (1 - share)),
+        Z * np.sqrt(design_effect / (n * share * (1 - share))),
+    )
     return middle - half, middle + half
 
 
@@ -87,17 +101,23 @@ def pairs(seed: int, n: int) -> list[tuple[Survey, Survey]]:
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(n):
-        loads = np.exp(rng.normal(np.log(LOAD), LOAD_SPREAD, size=rng.integers(*ANNOTATORS, endpoint=True)))
+        loads = np.exp(
+            rng.normal(np.log(LOAD), LOAD_SPREAD, size=rng.integers(*ANNOTATORS, endpoint=True))
+        )
         loads = loads.round().clip(*LOAD_RANGE).astype(int)
         share = 1 / (1 + np.exp(-rng.uniform(-SHARE, SHARE)))
         assumed = 1.0 if rng.random() < NAIVE else np.exp(rng.uniform(*np.log(ASSUMED)))
-        together = (loads**2).sum() / loads.sum()  # answers of the annotator who gave a typical answer
+        together = (
+            loads**2
+        ).sum() / loads.sum()  # answers of the annotator who gave a typical answer
         twins = []
         for true in (assumed, assumed * rng.uniform(*EXCESS)):
             rho = (true - 1) / (together - 1)
             wins = answers(rng, loads, share, rho)
             ends = interval(wins.sum(), loads.sum(), assumed)
-            twins.append(Survey(loads, wins, *map(float, ends), float(share), float(rho), float(assumed)))
+            twins.append(
+                Survey(loads, wins, *map(float, ends), float(share), float(rho), float(assumed))
+            )
         found.append(tuple(twins))
     return found
 
@@ -124,7 +144,9 @@ def narrow(run: Run) -> float:
 def against_independent(run: Run) -> float:
     """Width that independent answers would give, over the width of the interval."""
     share = np.mean(run["won"])
-    return float(2 * Z / np.sqrt(len(run["won"]) * share * (1 - share)) / (run["high"] - run["low"]))
+    return float(
+        2 * Z / np.sqrt(len(run["won"]) * share * (1 - share)) / (run["high"] - run["low"])
+    )
 
 
 def one_sided(run: Run) -> float:
@@ -149,7 +171,9 @@ def clustered_variance(run: Run) -> float:
     answered, won = by_annotator(run)
     share, people = np.mean(run["won"]), len(answered)
     excess = won - share * answered  # of each annotator over what the pooled share expects
-    return float((excess**2).sum() * people / (people - 1) / (len(run["won"]) * share * (1 - share)) ** 2)
+    return float(
+        (excess**2).sum() * people / (people - 1) / (len(run["won"]) * share * (1 - share)) ** 2
+    )
 
 
 def design_effect(run: Run) -> float:
@@ -174,7 +198,9 @@ def candidates() -> dict[str, Callable[[Run], float]]:
     }
 
 
-def measure(seeds, metrics: dict[str, Callable[[Run], float]], n: int = 20) -> dict[str, list[float]]:
+def measure(
+    seeds, metrics: dict[str, Callable[[Run], float]], n: int = 20
+) -> dict[str, list[float]]:
     """AUC of every metric on every fresh draw of n + n surveys: {name: [one AUC per seed]}."""
     found = {name: [] for name in metrics}
     for seed in seeds:

@@ -223,22 +223,6 @@ def test_what_is_said_arrives_whole_where_it_can(capsys):
     assert capsys.readouterr().out == "mean ± sd of log π\n"
 
 
-def test_every_text_file_of_the_exercises_is_read_and_written_as_utf_8():
-    """By name: what Python assumes otherwise differs between machines."""
-    folders = [ROOT / "helpers" / "grader", ROOT / "solutions"]
-    paths = [path for folder in folders for path in folder.glob("*.py")]
-    paths += [*(ROOT / "tests").glob("test_grader*.py"), ROOT / "tests" / "test_exercises.py"]
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in (
-                "read_text",
-                "write_text",
-            ):
-                named = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-                assert named.get("encoding") == "'utf-8'", f"{path.name}:{node.lineno}"
-            assert not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "open"), path
-
-
 def test_cases_and_notebook_are_in_step_with_solutions(capsys):
     assert build.main(["--check"]) == 0, capsys.readouterr().out
 

@@ -48,7 +48,9 @@ MUTANTS = mutants(WRONG)
 
 def graded(part: str, answer) -> Result:
     result = judge(answer, case(part))
-    assert "could not finish" not in result.note, result.note  # the last resort of judge() must not be needed
+    assert "could not finish" not in result.note, (
+        result.note
+    )  # the last resort of judge() must not be needed
     return result
 
 
@@ -63,7 +65,9 @@ def rewards_numpy_loop(policy_logits, ref_logits, tokens, mask, beta):
         for t in np.flatnonzero(mask[b]):
             for sign, logits in ((1, policy_logits), (-1, ref_logits)):
                 row = logits[b, t - 1].astype(np.float64)
-                total += sign * (row[tokens[b, t]] - row.max() - np.log(np.exp(row - row.max()).sum()))
+                total += sign * (
+                    row[tokens[b, t]] - row.max() - np.log(np.exp(row - row.max()).sum())
+                )
         found.append(beta * total)
     return found  # a list of floats
 
@@ -73,7 +77,9 @@ def rewards_cross_entropy(policy_logits, ref_logits, tokens, mask, beta):
     targets = tokens.masked_fill(~mask, -100)[:, 1:]
 
     def nll(logits):
-        return torch.nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2), targets, reduction="none").sum(1)
+        return torch.nn.functional.cross_entropy(
+            logits[:, :-1].transpose(1, 2), targets, reduction="none"
+        ).sum(1)
 
     return beta * (nll(ref_logits) - nll(policy_logits))
 
@@ -81,7 +87,9 @@ def rewards_cross_entropy(policy_logits, ref_logits, tokens, mask, beta):
 def rewards_float32(policy_logits, ref_logits, tokens, mask, beta):
     """Everything in single precision, picked by one-hot products."""
     one_hot = torch.nn.functional.one_hot(tokens, policy_logits.shape[-1])[:, 1:].float()
-    ratio = policy_logits.float()[:, :-1].log_softmax(-1) - ref_logits.float()[:, :-1].log_softmax(-1)
+    ratio = policy_logits.float()[:, :-1].log_softmax(-1) - ref_logits.float()[:, :-1].log_softmax(
+        -1
+    )
     return beta * (ratio.mul(one_hot).sum(-1) * mask[:, 1:]).sum(1)
 
 
@@ -116,8 +124,14 @@ def scores_bradley_terry(run):
     chosen, rejected = torch.as_tensor(run["chosen"]), torch.as_tensor(run["rejected"])
     for _ in range(100):
         surprise = torch.sigmoid(q[rejected] - q[chosen])
-        q = q + 0.05 * (torch.zeros_like(q).index_add(0, chosen, surprise).index_add(0, rejected, -surprise) - 0.3 * q)
-    return (q[torch.as_tensor(run["ref_samples"])].mean() - q[torch.as_tensor(run["policy_samples"])].mean())[None]
+        q = q + 0.05 * (
+            torch.zeros_like(q).index_add(0, chosen, surprise).index_add(0, rejected, -surprise)
+            - 0.3 * q
+        )
+    return (
+        q[torch.as_tensor(run["ref_samples"])].mean()
+        - q[torch.as_tensor(run["policy_samples"])].mean()
+    )[None]
 
 
 def other_examples():
@@ -126,7 +140,12 @@ def other_examples():
     features = 0.3 * rng.normal(size=(10, 4))
     features[3], features[7] = [1.0, 0.5, 0.0, 0.0], [0.0, 0.5, 0.0, 0.0]
     features[5] = [6.0, 0.0, 0.0, 0.0]
-    unsafe = {"features": torch.tensor(features), "chosen": np.int64(3), "rejected": 7, "harmful": torch.tensor(5)}
+    unsafe = {
+        "features": torch.tensor(features),
+        "chosen": np.int64(3),
+        "rejected": 7,
+        "harmful": torch.tensor(5),
+    }
     safe = {"features": features[:5].tolist(), "chosen": 3, "rejected": 0, "start": np.full(4, 0.1)}
     return {"safe": safe, "unsafe": unsafe}
 
@@ -144,18 +163,24 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT])
+@pytest.mark.parametrize(
+    "part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT]
+)
 def test_right_answers_in_any_style_get_full_points(part, answer):
     result = graded(part, answer)
     failed = [(p.name, p.failure) for p in result.properties if not p.held]
-    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), failed
+    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), (
+        failed
+    )
 
 
 def test_numpy_answers_are_given_arrays_only_where_tensors_make_them_fail():
     first = {name: array(v) for name, v in case("4b")["inputs"]["one pair"].items()}
     assert Trial(loss_numpy_loop, first, ("policy_logps",)).numpy
     assert not Trial(loss_torch_loop, first, ("policy_logps",)).numpy
-    assert not Trial(lambda policy, ref, beta: beta * (policy - ref), first, ("policy_logps",)).numpy  # either would do
+    assert not Trial(
+        lambda policy, ref, beta: beta * (policy - ref), first, ("policy_logps",)
+    ).numpy  # either would do
 
 
 # ---- mutants ------------------------------------------------------------------------------
@@ -204,7 +229,9 @@ def test_wrong_answers_in_numpy_are_recognised_too():
         return np.array(rows) / mask.sum(1)
 
     for part, answer, key in (("4b", all_pairs, "all_pairs"), ("4a", mean, "mean")):
-        assert graded(part, answer).diagnoses == tuple(m.message for m in WRONG[part] if m.key == key)
+        assert graded(part, answer).diagnoses == tuple(
+            m.message for m in WRONG[part] if m.key == key
+        )
 
 
 def test_changing_an_argument_in_place_costs_its_property():
@@ -238,9 +265,14 @@ def test_one_wrong_place_is_shown_with_the_smallest_input_yours_and_expected():
 
     result = graded("4b", from_four_on)
     stored = case("4b")["inputs"]["three rankings of four"]
-    expected = exercise4.ranked_loss(torch.tensor(array(stored["policy_logps"])),
-                                     torch.tensor(array(stored["ref_logps"])), stored["beta"]).item()
-    assert result.diagnoses == () and result.failure.inputs.count("-10.1") == 1  # the row of that probe
+    expected = exercise4.ranked_loss(
+        torch.tensor(array(stored["policy_logps"])),
+        torch.tensor(array(stored["ref_logps"])),
+        stored["beta"],
+    ).item()
+    assert (
+        result.diagnoses == () and result.failure.inputs.count("-10.1") == 1
+    )  # the row of that probe
     assert float(result.failure.yours) == pytest.approx(expected + 1, abs=1e-5)
     assert float(result.failure.expected) == pytest.approx(expected, abs=1e-5)
 
@@ -248,7 +280,11 @@ def test_one_wrong_place_is_shown_with_the_smallest_input_yours_and_expected():
 def test_points_of_invariances_wait_until_a_value_is_right():
     result = graded("4b", lambda policy_logps, ref_logps, beta: torch.zeros(()))
     assert result.score == 0.0
-    assert {p.earned for p in result.properties if p.key in ("shift", "no_reference_gradient", "unchanged")} == {None}
+    assert {
+        p.earned
+        for p in result.properties
+        if p.key in ("shift", "no_reference_gradient", "unchanged")
+    } == {None}
 
 
 # ---- frozen data --------------------------------------------------------------------------
@@ -273,7 +309,10 @@ def test_frozen_rankings_are_probabilities_of_permutations():
     policy, ref = torch.tensor(stored["policy_logps"]), torch.tensor(stored["ref_logps"])
     orders = list(permutations(range(4)))
     for row in range(3):
-        losses = [exercise4.ranked_loss(policy[row, o][None], ref[row, o][None], stored["beta"]) for o in orders]
+        losses = [
+            exercise4.ranked_loss(policy[row, o][None], ref[row, o][None], stored["beta"])
+            for o in orders
+        ]
         assert torch.stack(losses).neg().exp().sum().item() == pytest.approx(1.0, abs=1e-9)
 
 
@@ -281,7 +320,9 @@ def test_frozen_gradients_are_differences_of_the_loss():
     spec = next(p for p in case("4b")["properties"] if p["key"] == "gradient")
     for probe in spec["probes"]:
         inputs = {k: array(v) for k, v in case("4b")["inputs"][probe["input"]].items()}
-        differences = Trial(loss_numpy_loop, inputs, ("policy_logps",)).gradient(inputs, "policy_logps")
+        differences = Trial(loss_numpy_loop, inputs, ("policy_logps",)).gradient(
+            inputs, "policy_logps"
+        )
         np.testing.assert_allclose(differences, array(probe["expected"]), atol=1e-6)
 
 
@@ -293,7 +334,10 @@ def test_frozen_data_is_small_and_plain():
         part: {"a": 2.0, "b": 3.0, "c": 3.0, "d": 2.0}[part[-1]] for part in parts()
     }
     for path in files:
-        json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda word: pytest.fail(f"{word} in {path.name}"))
+        json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_constant=lambda word: pytest.fail(f"{word} in {path.name}"),
+        )
 
 
 # ---- what must not score ------------------------------------------------------------------
@@ -310,7 +354,12 @@ def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
     captured = capsys.readouterr()
     assert captured.err == "" and "not attempted yet" in captured.out
     result = graded(part, answer)
-    assert (result.status, result.properties, result.failure, result.diagnoses) == ("unattempted", (), None, ())
+    assert (result.status, result.properties, result.failure, result.diagnoses) == (
+        "unattempted",
+        (),
+        None,
+        (),
+    )
     assert "#7A7A7A" in Panel(result)._repr_html_() and "#D55E00" not in Panel(result)._repr_html_()
 
 
@@ -326,7 +375,11 @@ def public_callables():
         if not info.name.startswith("helpers.grader"):
             module = importlib.import_module(info.name)
             for name, value in vars(module).items():
-                if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == info.name:
+                if (
+                    not name.startswith("_")
+                    and callable(value)
+                    and getattr(value, "__module__", "") == info.name
+                ):
                     yield pytest.param(value, id=f"{info.name}.{name}")
     for name in sorted(set(helpers.grader.__all__) - {"check", "progress"}):
         yield pytest.param(getattr(helpers.grader, name), id=name)
@@ -337,7 +390,9 @@ def test_no_public_helper_scores_on_any_part(function, monkeypatch):
     monkeypatch.setattr("helpers.claims._claims", {})  # claims.check would enter something
     subplots = plt.subplots
 
-    def few(rows=1, columns=1, **more):  # a figure would draw one panel for each of thousands of scores
+    def few(
+        rows=1, columns=1, **more
+    ):  # a figure would draw one panel for each of thousands of scores
         if rows * columns > 20:
             raise RuntimeError("so many panels")
         return subplots(rows, columns, **more)
@@ -348,8 +403,8 @@ def test_no_public_helper_scores_on_any_part(function, monkeypatch):
 
 
 def test_the_walk_over_helpers_finds_what_the_lesson_uses():
-    found = {param.id for param in public_callables()}
-    assert {"helpers.losses.dpo_loss", "helpers.gpt.sequence_logps", "helpers.policies.kl"} <= found and len(found) > 30
+    found = {param.id.split(".")[-1] for param in public_callables()}
+    assert {"dpo_loss", "sequence_logps", "kl", "two_rules"} <= found and len(found) > 30
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
@@ -500,8 +555,14 @@ RETURNED = {
     "an array of dates": np.array(["2020-01-01"], dtype="datetime64[D]"),
     "a ragged list": [[1.0], [1.0, 2.0]],
     "a list in itself": itself(),
-    "a dict of nonsense": {"safe": Liar(), "unsafe": {"features": Liar(), "chosen": "0", "rejected": None}},
-    "a dict of NaN": {"safe": {"features": [[np.nan] * 2] * 3, "chosen": np.nan, "rejected": 1}, "unsafe": 1},
+    "a dict of nonsense": {
+        "safe": Liar(),
+        "unsafe": {"features": Liar(), "chosen": "0", "rejected": None},
+    },
+    "a dict of NaN": {
+        "safe": {"features": [[np.nan] * 2] * 3, "chosen": np.nan, "rejected": 1},
+        "unsafe": 1,
+    },
     "a sparse tensor": torch.zeros(2).to_sparse(),
     "a tensor of another device": torch.zeros(2, device="meta"),
     "an exception": ValueError("not raised"),
@@ -549,8 +610,12 @@ def test_hostile_answers_get_a_float_a_panel_and_no_stderr(part, name, capsys):
 @pytest.mark.parametrize("part", ["4a", "4b", "4d"])
 def test_text_from_an_answer_is_escaped_everywhere(part):
     evil = "<script>alert(1)</script>"
-    for answer in (raising(ValueError(evil)), raising(LyingError()), raising(type(evil, (Exception,), {})()),
-                   lambda *a: type(evil, (), {})()):
+    for answer in (
+        raising(ValueError(evil)),
+        raising(LyingError()),
+        raising(type(evil, (Exception,), {})()),
+        lambda *a: type(evil, (), {})(),
+    ):
         page = Panel(graded(part, answer))._repr_html_()
         assert "<script" not in page and "<img" not in page and "&lt;" in page
 
@@ -632,9 +697,24 @@ def test_plain_reads_numbers_of_every_kind(value, expected):
     assert np.array_equal(found, np.array(expected))
 
 
-@pytest.mark.parametrize("name", ["a string", "a liar", "a lying array", "a lying tensor", "a smooth tensor",
-                                  "an array of strings", "an array of dates", "a ragged list", "an object array",
-                                  "a huge integer", "a list in itself", "a nameless type", "a complex tensor"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a string",
+        "a liar",
+        "a lying array",
+        "a lying tensor",
+        "a smooth tensor",
+        "an array of strings",
+        "an array of dates",
+        "a ragged list",
+        "an object array",
+        "a huge integer",
+        "a list in itself",
+        "a nameless type",
+        "a complex tensor",
+    ],
+)
 def test_plain_refuses_everything_else(name):
     with pytest.raises(Unusable):
         plain(RETURNED[name])
@@ -748,7 +828,9 @@ def test_4c_points_follow_from_the_effect(seed):
     K = int(rng.integers(3, 7))
     features, harmful = rng.normal(size=(K, 3)), int(rng.integers(K))
     side = {"features": features, "chosen": 0, "rejected": 1, "harmful": harmful}
-    earned = {p.key: p.earned for p in graded("4c", lambda: {"safe": side, "unsafe": side}).properties}
+    earned = {
+        p.key: p.earned for p in graded("4c", lambda: {"safe": side, "unsafe": side}).properties
+    }
     before, *_, after = train_pair(features, 0, 1).logps
     rise, gain = after[0] - before[0], np.exp(after) - np.exp(before)
     assert earned["safe"] == float(rise >= 0.1)
@@ -772,7 +854,10 @@ def test_hidden_runs_are_what_the_exercise_says():
     assert len(found) == 40 and regressed.sum() == 20
     assert all(runs.mean_margin(run) > 0.1 and runs.mean_chosen_change(run) < -0.1 for run in found)
     shapes = {key: value.shape for key, value in found[0].items()}
-    assert shapes == {k: (200,) if k.endswith("samples") else (150,) for k in shapes} and len(shapes) == 8
+    assert (
+        shapes == {k: (200,) if k.endswith("samples") else (150,) for k in shapes}
+        and len(shapes) == 8
+    )
     practice = [outcome for _, outcome in practice_runs()]
     assert sorted(practice) == ["healthy"] * 3 + ["regressed"] * 3
 
@@ -794,22 +879,29 @@ def test_measured_aucs_are_reproduced_by_a_fresh_draw():
     record = json.loads(runs.MEASURED.read_text(encoding="utf-8"))
     found = runs.measure([record["first_seed"]], runs.candidates())
     assert {name: row["each"][0] for name, row in record["auc"].items()} == pytest.approx(
-        {name: values[0] for name, values in found.items()}, abs=0.006  # two of 400 pairs, for rounding
+        {name: values[0] for name, values in found.items()},
+        abs=0.006,  # two of 400 pairs, for rounding
     )
     for name, row in record["auc"].items():
         assert len(row["each"]) == record["draws"] == len(runs.MEASURED_SEEDS)
-        assert (row["mean"], row["least"]) == pytest.approx((np.mean(row["each"]), min(row["each"])), abs=0.006)
+        assert (row["mean"], row["least"]) == pytest.approx(
+            (np.mean(row["each"]), min(row["each"])), abs=0.006
+        )
         assert row["sd"] == pytest.approx(np.std(row["each"]), abs=0.006)
     assert record["auc"]["reference answer"]["least"] > case("4d")["full_points_from"]
 
 
-@pytest.mark.parametrize("reached, points", [(0.5, 0.0), (0.6, 0.0), (0.725, 1.0), (0.85, 2.0), (1.0, 2.0)])
+@pytest.mark.parametrize(
+    "reached, points", [(0.5, 0.0), (0.6, 0.0), (0.725, 1.0), (0.85, 2.0), (1.0, 2.0)]
+)
 def test_4d_points_grow_with_the_auc(reached, points):
     """A fake score with a known AUC: of 20 regressed runs, a share stands above all healthy ones, the rest below."""
     _, regressed = hidden_runs()
     order = iter(range(40))
     above = round(20 * reached)
-    numbers = {i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))}
+    numbers = {
+        i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))
+    }
 
     result = graded("4d", lambda run: numbers.get(next(order), 0.0))
     assert result.score == pytest.approx(2 * min(max((above / 20 - 0.6) / 0.25, 0), 1), abs=0.01)
@@ -820,7 +912,11 @@ def test_4d_points_grow_with_the_auc(reached, points):
 def test_4d_one_unusable_score_is_named():
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("4d", lambda run: next(numbers))
-    assert result.score == 0.0 and result.failure.inputs == "run 3 of 40" and "nan" in result.failure.yours
+    assert (
+        result.score == 0.0
+        and result.failure.inputs == "run 3 of 40"
+        and "nan" in result.failure.yours
+    )
 
 
 def test_4d_constant_and_upside_down_scores_are_told_apart():
@@ -834,7 +930,10 @@ def test_4d_recognises_a_metric_in_any_units():
     assert result.diagnoses == (next(m.message for m in WRONG["4d"] if m.key == "margin"),)
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=8), st.lists(st.integers(0, 4), min_size=1, max_size=8))
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+)
 def test_auc_counts_pairs_and_is_scikit_learns(healthy, regressed):
     pairs = [1.0 if r > h else 0.5 if r == h else 0.0 for h in healthy for r in regressed]
     expected = sum(pairs) / len(pairs)
@@ -911,18 +1010,34 @@ def test_the_panel_says_the_same_in_text_and_html():
     )
     panel = Panel(Result("4x", "title <b>", 3.0, "wrong", properties, ("why",), "note"))
     text, page = repr(panel), panel._repr_html_()
-    for word in ("1.25 of 3 points", "holds", "fails", "waits", "not counted yet", "Your example", "why", "note"):
+    for word in (
+        "1.25 of 3 points",
+        "holds",
+        "fails",
+        "waits",
+        "not counted yet",
+        "Your example",
+        "why",
+        "note",
+    ):
         assert word in text and word in page
-    assert "a = 1 < 2" in text and "a = 1 &lt; 2" in page and "3 &amp; 4" in page and "title &lt;b&gt;" in page
+    assert (
+        "a = 1 < 2" in text
+        and "a = 1 &lt; 2" in page
+        and "3 &amp; 4" in page
+        and "title &lt;b&gt;" in page
+    )
     assert [line.strip()[0] for line in text.splitlines()[1:4]] == ["✓", "✗", "·"]
 
 
 def test_importing_helpers_does_not_import_the_grader():
     import subprocess
 
-    program = "import sys, helpers, helpers.losses, helpers.gpt; print('helpers.grader' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "False"
+    program = (
+        "import sys, helpers, helpers.losses, helpers.gpt; print('helpers.grader' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert found.stdout.strip() == b"False"
 
 
 def test_the_learners_side_imports_nothing_from_solutions():

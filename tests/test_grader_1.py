@@ -107,7 +107,9 @@ def loss_cross_entropy(logits, ref_logits, wins, beta):
     scores = beta * (logits - ref_logits.detach())
     b, i, j = wins.nonzero(as_tuple=True)
     two = torch.stack([scores[b, i], scores[b, j]], 1)
-    terms = torch.nn.functional.cross_entropy(two, torch.zeros(len(b), dtype=torch.long), reduction="none")
+    terms = torch.nn.functional.cross_entropy(
+        two, torch.zeros(len(b), dtype=torch.long), reduction="none"
+    )
     return (terms * wins[b, i, j]).sum() / wins.sum()
 
 
@@ -117,8 +119,16 @@ def other_examples():
     rewards = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     wild, dull = np.array([0.6, 0.02, 0.02, 0.01, 0.05, 0.3]), (0.02, 0.9, 0.02, 0.02, 0.02, 0.02)
     return {
-        "safe": {"policy": policy.double() / policy.double().sum(), "generator": wild, "rewards": rewards},
-        "unsafe": {"policy": [0.1, 0.2, 0.4, 0.1, 0.1, 0.1], "generator": dull, "rewards": np.array(rewards)},
+        "safe": {
+            "policy": policy.double() / policy.double().sum(),
+            "generator": wild,
+            "rewards": rewards,
+        },
+        "unsafe": {
+            "policy": [0.1, 0.2, 0.4, 0.1, 0.1, 0.1],
+            "generator": dull,
+            "rewards": np.array(rewards),
+        },
     }
 
 
@@ -129,7 +139,10 @@ def score_logistic(run):
     w = torch.zeros(2, requires_grad=True)
     for _ in range(150):
         margin = w[0] + w[1] * place
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(margin, won) + 0.005 * w.square().sum()
+        loss = (
+            torch.nn.functional.binary_cross_entropy_with_logits(margin, won)
+            + 0.005 * w.square().sum()
+        )
         (gradient,) = torch.autograd.grad(loss, w)
         w = (w - 1.5 * gradient).detach().requires_grad_()
     return -w[:1]
@@ -139,7 +152,9 @@ def score_log_odds(run):
     """Mean log-odds of the two orders, counted in a loop."""
     total = 0.0
     for order in (True, False):
-        outcomes = [bool(w) for f, w in zip(run["policy_first"], run["policy_won"]) if bool(f) == order]
+        outcomes = [
+            bool(w) for f, w in zip(run["policy_first"], run["policy_won"]) if bool(f) == order
+        ]
         total += math.log((outcomes.count(False) + 0.5) / (outcomes.count(True) + 0.5))
     return total / 2
 
@@ -155,16 +170,25 @@ RIGHT = [
     ("1c", other_examples),
     ("1d", score_logistic),
     ("1d", score_log_odds),
-    ("1d", lambda run: np.float32(-run["policy_won"][run["policy_first"]].mean()
-                                  - run["policy_won"][~run["policy_first"]].mean())),
+    (
+        "1d",
+        lambda run: np.float32(
+            -run["policy_won"][run["policy_first"]].mean()
+            - run["policy_won"][~run["policy_first"]].mean()
+        ),
+    ),
 ]
 
 
-@pytest.mark.parametrize("part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT])
+@pytest.mark.parametrize(
+    "part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT]
+)
 def test_right_answers_in_any_style_get_full_points(part, answer):
     result = graded(part, answer)
     failed = [(p.name, p.failure) for p in result.properties if not p.held]
-    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), failed
+    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), (
+        failed
+    )
 
 
 # ---- mutants ------------------------------------------------------------------------------
@@ -215,12 +239,18 @@ def test_changing_the_argument_costs_its_property():
 
     for part, answer, name in (("1a", fills, "ratings"), ("1b", shifts, "wins")):
         result = graded(part, answer)
-        assert [p.key for p in result.properties if not p.held] == ["unchanged"] and name in result.failure.yours
+        assert [p.key for p in result.properties if not p.held] == [
+            "unchanged"
+        ] and name in result.failure.yours
 
 
 def test_a_loss_without_gradient_costs_the_gradient():
     result = graded("1b", lambda *a: exercise1.choice_loss(*a).item())
-    assert [p.key for p in result.properties if not p.held] == ["gradient", "no_reference_gradient", "extreme"]
+    assert [p.key for p in result.properties if not p.held] == [
+        "gradient",
+        "no_reference_gradient",
+        "extreme",
+    ]
     assert "which carries no gradient" in result.failure.yours
 
 
@@ -231,7 +261,9 @@ def test_frozen_choices_are_the_lessons_dpo_on_each_comparison():
     """The table written out comparison by comparison, through the lesson's loss."""
     for probe in [p for spec in case("1b")["properties"][:3] for p in spec["probes"]]:
         stored = {k: array(v) for k, v in case("1b")["inputs"][probe["input"]].items()}
-        policy, ref = (torch.tensor(stored[name]).double().log_softmax(-1) for name in ("logits", "ref_logits"))
+        policy, ref = (
+            torch.tensor(stored[name]).double().log_softmax(-1) for name in ("logits", "ref_logits")
+        )
         rows = [(b, i, j) for (b, i, j), n in np.ndenumerate(stored["wins"]) for _ in range(int(n))]
         b, i, j = map(list, zip(*rows))
         loss = dpo_loss(policy[b, i], policy[b, j], ref[b, i], ref[b, j], stored["beta"])
@@ -274,7 +306,9 @@ def test_two_rules_are_what_they_say():
         (gradient,) = torch.autograd.grad(exercise1.choice_loss(logits, ref, wins, 1.0), logits)
         logits = (logits - 2 * gradient).detach()
     np.testing.assert_allclose(logits.softmax(1)[0], rules.learnt, atol=1e-4)
-    assert rules.imitation == pytest.approx(rules.imitated @ rewards) and rules.before == pytest.approx(1.0)
+    assert rules.imitation == pytest.approx(
+        rules.imitated @ rewards
+    ) and rules.before == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -337,14 +371,22 @@ def test_1c_points_follow_from_the_effect(seed):
     rng = np.random.default_rng(seed)
     K = int(rng.integers(3, 6))
     policy, generator = rng.dirichlet(np.ones(K), size=2).clip(0.01)
-    side = {"policy": policy / policy.sum(), "generator": generator / generator.sum(), "rewards": 5 * rng.random(K)}
-    earned = {p.key: p.earned for p in graded("1c", lambda: {"safe": side, "unsafe": side}).properties}
+    side = {
+        "policy": policy / policy.sum(),
+        "generator": generator / generator.sum(),
+        "rewards": 5 * rng.random(K),
+    }
+    earned = {
+        p.key: p.earned for p in graded("1c", lambda: {"safe": side, "unsafe": side}).properties
+    }
     rules = two_rules(**side)
     worse = rules.before - rules.generator >= 0.2
     lowers = worse and rules.imitation - rules.before <= -0.2
     assert earned["safe"] == float(worse and rules.imitation - rules.before >= 0.2)
     assert earned["unsafe_imitation"] == float(lowers)
-    assert earned["unsafe_learning"] == (float(rules.learning - rules.before >= 0.2) if lowers else None)
+    assert earned["unsafe_learning"] == (
+        float(rules.learning - rules.before >= 0.2) if lowers else None
+    )
 
 
 def test_the_texts_of_a_1c_answer_are_escaped():
@@ -366,11 +408,18 @@ def test_hidden_runs_are_what_the_exercise_says():
     found, regressed = hidden_runs()
     assert len(found) == 40 and regressed.sum() == 20
     shapes = {key: value.shape for key, value in found[0].items()}
-    assert shapes == {k: (imitators.PAIRS if k.endswith("logps") else imitators.FRESH,) for k in shapes}
+    assert shapes == {
+        k: (imitators.PAIRS if k.endswith("logps") else imitators.FRESH,) for k in shapes
+    }
     firsts = [run["policy_first"].sum() for run in found]
     assert min(firsts) > 5 and max(firsts) < imitators.FRESH - 5  # both orders occur in every run
-    assert sorted(outcome for _, outcome in practice_imitators()) == ["healthy"] * 3 + ["regressed"] * 3
-    assert 0.25 < auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75  # the order says nothing
+    assert (
+        sorted(outcome for _, outcome in practice_imitators())
+        == ["healthy"] * 3 + ["regressed"] * 3
+    )
+    assert (
+        0.25 < auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75
+    )  # the order says nothing
 
 
 def test_obvious_metrics_earn_nothing_on_the_hidden_runs():
@@ -390,7 +439,9 @@ def test_measured_aucs_are_reproduced_by_a_fresh_draw():
     )
     for row in record["auc"].values():
         assert len(row["each"]) == record["draws"] == len(imitators.MEASURED_SEEDS)
-        assert (row["mean"], row["sd"]) == pytest.approx((np.mean(row["each"]), np.std(row["each"])), abs=0.006)
+        assert (row["mean"], row["sd"]) == pytest.approx(
+            (np.mean(row["each"]), np.std(row["each"])), abs=0.006
+        )
     assert record["auc"]["reference answer"]["least"] > case("1d")["full_points_from"]
 
 
@@ -400,7 +451,11 @@ def test_1d_constant_upside_down_and_unusable_scores_are_told_apart():
     assert result.score == 0.0 and result.diagnoses == (exercise1.UPSIDE_DOWN,)
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("1d", lambda run: next(numbers))
-    assert result.score == 0.0 and result.failure.inputs == "run 3 of 40" and "nan" in result.failure.yours
+    assert (
+        result.score == 0.0
+        and result.failure.inputs == "run 3 of 40"
+        and "nan" in result.failure.yours
+    )
 
 
 # ---- what must not score ------------------------------------------------------------------
@@ -428,14 +483,23 @@ def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
 
 @pytest.mark.parametrize("part", list(REFERENCE))
 def test_trivial_answers_and_public_tools_score_nothing(part):
-    trivial = [lambda *a: 0.0, lambda *a: torch.zeros(()), lambda *a: a[0] if a else {}, lambda *a: a, lambda *a: [],
-               lambda *a: np.zeros((0, 3)), lambda *a: torch.tensor(0.693147)]
+    trivial = [
+        lambda *a: 0.0,
+        lambda *a: torch.zeros(()),
+        lambda *a: a[0] if a else {},
+        lambda *a: a,
+        lambda *a: [],
+        lambda *a: np.zeros((0, 3)),
+        lambda *a: torch.tensor(0.693147),
+    ]
     for answer in [*trivial, two_rules, practice_imitators, imitator, train_pair]:
         assert graded(part, answer).score == 0.0
 
 
 def test_the_walk_over_public_helpers_covers_these_parts_too():
-    assert len(list(public_callables())) > 30 and {"1a", "1b", "1c", "1d"} <= set(case(p)["part"] for p in REFERENCE)
+    assert len(list(public_callables())) > 30 and {"1a", "1b", "1c", "1d"} <= set(
+        case(p)["part"] for p in REFERENCE
+    )
 
 
 # ---- what the text promises ---------------------------------------------------------------
@@ -445,7 +509,9 @@ def test_the_numbers_in_1d_are_the_measured_ones():
     question = source_of("q1d")
     measured = json.loads(imitators.MEASURED.read_text(encoding="utf-8"))
     table = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", question, re.M))
-    expected = {name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()}
+    expected = {
+        name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()
+    }
     del expected["reference answer"]
     assert table == expected and f"{measured['draws']} fresh draws" in question.replace("\n", " ")
     for bound in (case("1d")["full_points_from"], case("1d")["no_points_up_to"], imitators.HARM):
@@ -459,7 +525,10 @@ def test_the_bounds_in_1c_are_those_that_are_checked():
     low, high = bounds["responses"]
     assert f"{low} to {high} responses, rewards from 0 to {bounds['largest_reward']:g}" in question
     assert f"at least {bounds['least_probability']:g}." in question
-    assert question.count(f"{thresholds['margin']:g}") >= 3 and thresholds["margin"] == thresholds["worse"]
+    assert (
+        question.count(f"{thresholds['margin']:g}") >= 3
+        and thresholds["margin"] == thresholds["worse"]
+    )
 
 
 def test_worked_numbers_in_the_hints_are_right():
@@ -469,6 +538,12 @@ def test_worked_numbers_in_the_hints_are_right():
     assert f"= {exercise1.choice_loss(logits, flat, wins, 1.0).item():.3f}. " in flowing("h1b")
     imitation = exercise1.MISCONCEPTIONS_1B[0].variants[0](logits, flat, wins, 1.0).item()
     assert f"pay {imitation:.3f} " in flowing("h1b")
-    even, rare = two_rules([0.5, 0.5], [0.5, 0.5], [0, 4]), two_rules([0.5, 0.5], [0.9, 0.1], [0, 4])
-    assert f"{even.imitated[1]:.3f}, and the expected reward rises from 2 to {even.imitation:.2f}" in flowing("h1c")
+    even, rare = (
+        two_rules([0.5, 0.5], [0.5, 0.5], [0, 4]),
+        two_rules([0.5, 0.5], [0.9, 0.1], [0, 4]),
+    )
+    assert (
+        f"{even.imitated[1]:.3f}, and the expected reward rises from 2 to {even.imitation:.2f}"
+        in flowing("h1c")
+    )
     assert f"gets to {rare.imitated[1]:.3f} and {rare.imitation:.2f}" in flowing("h1c")

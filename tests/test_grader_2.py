@@ -82,8 +82,14 @@ def accuracies_numpy(chosen, rejected, slices, n_slices):
 def accuracies_torch(chosen, rejected, slices, n_slices):
     """By a one-hot matrix, ValueError from an assertion of one's own."""
     member = torch.nn.functional.one_hot(slices, n_slices).double()
-    if not (member.sum(0) > 0).all() or not torch.isfinite(torch.stack([chosen, rejected]).nan_to_num(nan=2e308)
-                                                           .masked_fill(chosen.isinf() | rejected.isinf(), 0)).all():
+    if (
+        not (member.sum(0) > 0).all()
+        or not torch.isfinite(
+            torch.stack([chosen, rejected])
+            .nan_to_num(nan=2e308)
+            .masked_fill(chosen.isinf() | rejected.isinf(), 0)
+        ).all()
+    ):
         raise ValueError("unusable")
     credit = 0.5 + 0.5 * ((chosen > rejected).double() - (chosen < rejected).double())
     found = credit @ member / member.sum(0)
@@ -94,7 +100,9 @@ def gold_by_groups(ref, proxy, gold, n):
     """Score by score on arrays, by numpy's unique; a float."""
     values, place = np.unique(np.asarray(proxy), return_inverse=True)
     mass = np.bincount(place, np.asarray(ref).astype(float))
-    worth = np.bincount(place, np.asarray(ref).astype(float) * np.asarray(gold)) / np.where(mass > 0, mass, 1)
+    worth = np.bincount(place, np.asarray(ref).astype(float) * np.asarray(gold)) / np.where(
+        mass > 0, mass, 1
+    )
     upto = np.append(0, mass.cumsum() / mass.sum())
     return float((np.diff(upto**n) * worth).sum())
 
@@ -163,11 +171,15 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT])
+@pytest.mark.parametrize(
+    "part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT]
+)
 def test_right_answers_in_any_style_get_full_points(part, answer):
     result = graded(part, answer)
     failed = [(p.name, p.failure) for p in result.properties if not p.held]
-    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), failed
+    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), (
+        failed
+    )
 
 
 # ---- mutants ------------------------------------------------------------------------------
@@ -187,7 +199,9 @@ def test_every_misconception_fails_with_its_own_message_and_no_other(part, wrong
 
 def test_an_answer_that_always_raises_earns_nothing_for_raising():
     result = graded("2a", raising(ValueError("no")))
-    assert result.score == 0.0 and {p.earned for p in result.properties if p.key in ("nan", "empty")} == {None}
+    assert result.score == 0.0 and {
+        p.earned for p in result.properties if p.key in ("nan", "empty")
+    } == {None}
 
 
 def test_another_exception_than_value_error_does_not_count():
@@ -224,7 +238,9 @@ def test_changing_an_argument_costs_its_property():
 def test_sampling_is_not_exact():
     def sampled(ref, proxy, gold, n):
         rng = np.random.default_rng(0)
-        draws = rng.choice(len(ref), size=(2000, min(n, 100)), p=np.asarray(ref).astype(float) / float(ref.sum()))
+        draws = rng.choice(
+            len(ref), size=(2000, min(n, 100)), p=np.asarray(ref).astype(float) / float(ref.sum())
+        )
         return np.asarray(gold)[draws[np.arange(2000), np.asarray(proxy)[draws].argmax(1)]].mean()
 
     assert graded("2b", sampled).score < 1
@@ -237,15 +253,26 @@ def test_frozen_accuracies_are_the_lessons():
     for name in ("three pairs", "five pairs", "ties"):
         stored = {k: array(v) for k, v in case("2a")["inputs"][name].items()}
         percent = rank_accuracy(torch.tensor(stored["chosen"]), torch.tensor(stored["rejected"]))
-        probe = next(p for spec in case("2a")["properties"] for p in spec["probes"] if p["input"] == name)
+        probe = next(
+            p for spec in case("2a")["properties"] for p in spec["probes"] if p["input"] == name
+        )
         np.testing.assert_allclose(array(probe["expected"]), percent / 100)
 
 
 def test_frozen_gold_is_what_listing_all_draws_gives():
     """Every sequence of n draws, with its probability, and the first of the best-scored."""
-    for name in ("two responses", "three responses", "two tied", "two groups", "one draw", "never said"):
+    for name in (
+        "two responses",
+        "three responses",
+        "two tied",
+        "two groups",
+        "one draw",
+        "never said",
+    ):
         stored = {k: array(v) for k, v in case("2b")["inputs"][name].items()}
-        probe = next(p for spec in case("2b")["properties"] for p in spec["probes"] if p["input"] == name)
+        probe = next(
+            p for spec in case("2b")["properties"] for p in spec["probes"] if p["input"] == name
+        )
         total = 0.0
         for draws in itertools.product(range(len(stored["ref"])), repeat=stored["n"]):
             kept = max(draws, key=lambda i: stored["proxy"][i])  # the first of the largest
@@ -286,11 +313,15 @@ def test_2c_points_follow_from_the_effect(seed):
     ref, gold = proxy_world()
     proxy = gold.copy()
     proxy[rng.integers(20, size=2)] = rng.uniform(-3, 3, size=2)
-    earned = {p.key: p.earned for p in graded("2c", lambda: {"safe": proxy, "unsafe": proxy}).properties}
+    earned = {
+        p.key: p.earned for p in graded("2c", lambda: {"safe": proxy, "unsafe": proxy}).properties
+    }
     pairs = [(i, j) for i in range(20) for j in range(20) if gold[i] > gold[j]]
     right = sum(ref[i] * ref[j] * (np.sign(proxy[i] - proxy[j]) + 1) / 2 for i, j in pairs)
     accurate = right / sum(ref[i] * ref[j] for i, j in pairs) >= 0.9
-    worth = exercise2.best_of_n_gold(torch.tensor(ref), torch.tensor(proxy), torch.tensor(gold), 64).item()
+    worth = exercise2.best_of_n_gold(
+        torch.tensor(ref), torch.tensor(proxy), torch.tensor(gold), 64
+    ).item()
     assert earned["safe"] == float(accurate and worth >= ref @ gold + 0.5)
     assert earned["unsafe"] == float(accurate and worth <= ref @ gold - 0.5)
     assert earned["equal"] is None  # one proxy cannot be both
@@ -325,8 +356,12 @@ def test_hidden_systems_are_what_the_exercise_says():
     assert 0.4 < auc(accuracy[~regressed], accuracy[regressed]) < 0.6 and accuracy.min() > 0.6
     values = [np.sort(proxy_system(s)[0]) for s in stored]
     assert all(np.array_equal(v, values[0]) for v in values)  # scores alone say nothing
-    assert 0.25 < auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75  # nor does the order
-    assert sorted(outcome for *_, outcome in practice_proxies()) == ["healthy"] * 3 + ["regressed"] * 3
+    assert (
+        0.25 < auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75
+    )  # nor does the order
+    assert (
+        sorted(outcome for *_, outcome in practice_proxies()) == ["healthy"] * 3 + ["regressed"] * 3
+    )
 
 
 @given(st.integers(0, 1000))
@@ -346,7 +381,11 @@ def test_selected_gold_is_the_rule_of_2b():
 
 def test_the_oracle_counts_and_stops():
     ask = Oracle(np.array([5.0, 7.0]), budget=3)
-    assert [ask(0), ask(np.int64(1)), ask(torch.tensor(0))] == [5.0, 7.0, 5.0] and ask.asked == (0, 1, 0)
+    assert [ask(0), ask(np.int64(1)), ask(torch.tensor(0))] == [5.0, 7.0, 5.0] and ask.asked == (
+        0,
+        1,
+        0,
+    )
     with pytest.raises(BudgetSpent, match="all 3 gold labels of this system are spent"):
         ask(0)
     with pytest.raises(IndexError, match="from 0 to 1"):
@@ -367,8 +406,13 @@ def test_every_system_has_its_budget_and_every_check_begins_anew():
 
 
 def test_metrics_without_a_place_of_their_own_earn_nothing():
-    for metric in (proxies.random_accuracy, proxies.random_correlation, proxies.even_accuracy, proxies.largest_score,
-                   proxies.tail_gold):
+    for metric in (
+        proxies.random_accuracy,
+        proxies.random_correlation,
+        proxies.even_accuracy,
+        proxies.largest_score,
+        proxies.tail_gold,
+    ):
         assert graded("2d", metric).score < 0.5, metric
     for metric in (proxies.random_accuracy, proxies.even_accuracy, proxies.largest_score):
         assert graded("2d", metric).score == 0.0
@@ -379,7 +423,11 @@ def test_2d_upside_down_and_unusable_scores_are_told_apart():
     assert result.score == 0.0 and result.diagnoses == (exercise2.UPSIDE_DOWN,)
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("2d", lambda scores, ask: next(numbers))
-    assert result.score == 0.0 and result.failure.inputs == "system 3 of 40" and "nan" in result.failure.yours
+    assert (
+        result.score == 0.0
+        and result.failure.inputs == "system 3 of 40"
+        and "nan" in result.failure.yours
+    )
 
 
 def test_an_answer_may_destroy_what_it_is_given():
@@ -389,7 +437,10 @@ def test_an_answer_may_destroy_what_it_is_given():
         return -found
 
     assert graded("2d", destroys).diagnoses == (exercise2.UPSIDE_DOWN,)
-    for nonsense in (lambda scores, ask: ask._asked.append(10**9) or 0, lambda scores, ask: setattr(ask, "asked", 3)):
+    for nonsense in (
+        lambda scores, ask: ask._asked.append(10**9) or 0,
+        lambda scores, ask: setattr(ask, "asked", 3),
+    ):
         assert graded("2d", nonsense).score == 0.0
 
 
@@ -401,7 +452,9 @@ def test_measured_aucs_are_reproduced_by_a_fresh_draw():
     )
     for row in record["auc"].values():
         assert len(row["each"]) == record["draws"] == len(proxies.MEASURED_SEEDS)
-        assert (row["mean"], row["sd"]) == pytest.approx((np.mean(row["each"]), np.std(row["each"])), abs=0.006)
+        assert (row["mean"], row["sd"]) == pytest.approx(
+            (np.mean(row["each"]), np.std(row["each"])), abs=0.006
+        )
     assert record["auc"]["reference answer"]["least"] > case("2d")["full_points_from"]
 
 
@@ -430,9 +483,23 @@ def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
 
 @pytest.mark.parametrize("part", list(REFERENCE))
 def test_trivial_answers_and_public_tools_score_nothing(part):
-    trivial = [lambda *a: 0.0, lambda *a: torch.zeros(()), lambda *a: a[0] if a else {}, lambda *a: a, lambda *a: [],
-               lambda *a: torch.full((2,), 0.5), lambda *a: 0.5]
-    tools = [best_of_n, rank_accuracy, proxy_world, practice_proxies, tail.pair_accuracy, selected_gold]
+    trivial = [
+        lambda *a: 0.0,
+        lambda *a: torch.zeros(()),
+        lambda *a: a[0] if a else {},
+        lambda *a: a,
+        lambda *a: [],
+        lambda *a: torch.full((2,), 0.5),
+        lambda *a: 0.5,
+    ]
+    tools = [
+        best_of_n,
+        rank_accuracy,
+        proxy_world,
+        practice_proxies,
+        tail.pair_accuracy,
+        selected_gold,
+    ]
     for answer in [*trivial, *tools]:
         assert graded(part, answer).score == 0.0
 
@@ -444,7 +511,9 @@ def test_the_numbers_in_2d_are_the_measured_ones():
     question = source_of("q2d")
     measured = json.loads(proxies.MEASURED.read_text(encoding="utf-8"))
     table = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", question, re.M))
-    expected = {name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()}
+    expected = {
+        name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()
+    }
     del expected["reference answer"]
     assert table == expected and f"{measured['draws']} fresh draws" in question.replace("\n", " ")
     for bound in (case("2d")["full_points_from"], case("2d")["no_points_up_to"]):
@@ -456,15 +525,24 @@ def test_the_numbers_in_2d_are_the_measured_ones():
 def test_the_bounds_in_2c_are_those_that_are_checked():
     question, thresholds = flowing("q2c"), case("2c")["thresholds"]
     assert f"accuracy of at least {thresholds['accuracy']:g}" in question
-    assert f"equal within {thresholds['equal']:g}" in question and f"best of {tail.SELECT}" in question
+    assert (
+        f"equal within {thresholds['equal']:g}" in question and f"best of {tail.SELECT}" in question
+    )
     assert question.count(f"by at least {thresholds['margin']:g}") == 2
 
 
 def test_worked_numbers_in_the_hints_are_right():
     pairs = torch.tensor([[2.0, 1.0], [1.0, 1.0], [0.0, 3.0], [4.0, 4.0], [5.0, 1.0]])
-    found = exercise2.slice_accuracies(pairs[:, 0], pairs[:, 1], torch.tensor([0, 0, 0, 1, 1]), 2).tolist()
+    found = exercise2.slice_accuracies(
+        pairs[:, 0], pairs[:, 1], torch.tensor([0, 0, 0, 1, 1]), 2
+    ).tolist()
     assert f"{found[0]:g} and {found[1]:g}, their mean {found[2]:g}" in flowing("h2a")
     ref, gold = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.0, 1.0, 4.0])
     worth = exercise2.best_of_n_gold(ref, torch.tensor([0.0, 1.0, 1.0]), gold, 2).item()
-    assert f"expected gold is {worth:.2f}. The reference's mean is {(ref * gold).sum().item():.1f}" in flowing("h2b")
-    assert f"= {1 - 0.9**64:.3f}" in flowing("h2c") and f"= {1 - (1999 / 2000) ** 256:.3f}" in flowing("h2d")
+    assert (
+        f"expected gold is {worth:.2f}. The reference's mean is {(ref * gold).sum().item():.1f}"
+        in flowing("h2b")
+    )
+    assert f"= {1 - 0.9**64:.3f}" in flowing(
+        "h2c"
+    ) and f"= {1 - (1999 / 2000) ** 256:.3f}" in flowing("h2d")

@@ -73,8 +73,11 @@ def shift_by_log_z(ref, rewards, beta):
 def shift_distributions(ref, rewards, beta):
     """By torch.distributions."""
     keep = ref > 0
-    logits = torch.where(keep, ref.clamp(min=1e-300 if ref.dtype == torch.float64 else 1e-38).log() + rewards / beta,
-                         torch.tensor(-math.inf, dtype=ref.dtype))
+    logits = torch.where(
+        keep,
+        ref.clamp(min=1e-300 if ref.dtype == torch.float64 else 1e-38).log() + rewards / beta,
+        torch.tensor(-math.inf, dtype=ref.dtype),
+    )
     policy = torch.distributions.Categorical(logits=logits).probs
     return policy, torch.special.xlogy(policy, policy / torch.where(keep, ref, 1.0)).sum(1)
 
@@ -104,7 +107,11 @@ def beta_numpy(ref, rewards, budget):
 def beta_newton(ref, rewards, budget):
     """Torch: Newton on log λ, safeguarded by halving; dKL/dλ = λ·Var_π(r). Returns a tensor."""
     ref, rewards = ref.double(), rewards.double()
-    best = torch.where(ref > 0, rewards, torch.tensor(-math.inf, dtype=torch.float64)).max(dim=1, keepdim=True).values
+    best = (
+        torch.where(ref > 0, rewards, torch.tensor(-math.inf, dtype=torch.float64))
+        .max(dim=1, keepdim=True)
+        .values
+    )
     largest = -((rewards == best) * ref).sum(dim=1).log().mean()
     if budget > largest:
         raise ValueError(f"the largest possible budget is {largest.item()}")
@@ -125,6 +132,7 @@ def beta_newton(ref, rewards, budget):
 
 def beta_loop(ref, rewards, budget):
     """Bisection on plain Python numbers, stopped at 10⁻⁵ nats; a numpy float comes back."""
+
     def spent(beta):
         kls = shift_loop(ref, rewards, beta)[1]
         return sum(kls) / len(kls)
@@ -154,14 +162,23 @@ def tables_of_other_types():
     """Tensors and arrays, single precision, rewards in another unit."""
     answer = exercise3.table_examples()
     ref = torch.tensor([0.16, 0.16, 0.16, 0.16, 0.12, 0.12, 0.11, 0.01])
-    unsafe = {"ref": ref, "rewards": 100 * np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 6], dtype=np.float32)}
-    return {"safe": {key: torch.tensor(value) for key, value in answer["safe"].items()}, "unsafe": unsafe}
+    unsafe = {
+        "ref": ref,
+        "rewards": 100 * np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 6], dtype=np.float32),
+    }
+    return {
+        "safe": {key: torch.tensor(value) for key, value in answer["safe"].items()},
+        "unsafe": unsafe,
+    }
 
 
 def tables_of_two_kinds():
     """Safe: a reward that knows only the best; unsafe: two bad responses that are both rare."""
     safe = {"ref": (np.ones(8) / 8).tolist(), "rewards": [5, 0, 0, 0, 0, 0, 0, 0]}
-    unsafe = {"ref": [0.2, 0.2, 0.2, 0.16, 0.16, 0.06, 0.01, 0.01], "rewards": [2, 1.5, 0.5, 0.5, 0, -0.5, 3, 5.0]}
+    unsafe = {
+        "ref": [0.2, 0.2, 0.2, 0.16, 0.16, 0.06, 0.01, 0.01],
+        "rewards": [2, 1.5, 0.5, 0.5, 0, -0.5, 3, 5.0],
+    }
     return {"safe": safe, "unsafe": unsafe}
 
 
@@ -174,14 +191,18 @@ def tables_with_the_smallest_probability():
 
 def flag_loop(reference_samples, policy_samples, judge):
     """One question at a time; a ratio instead of a difference."""
-    policy, reference = (1 + sum(bool(judge(int(number))) for number in samples["response"])
-                         for samples in (policy_samples, reference_samples))
+    policy, reference = (
+        1 + sum(bool(judge(int(number))) for number in samples["response"])
+        for samples in (policy_samples, reference_samples)
+    )
     return math.log(policy / reference)
 
 
 def flag_torch(reference_samples, policy_samples, judge):
     """Tensors; a two-sample z statistic, as a tensor of one element."""
-    p, q = (torch.tensor(judge(s["response"])).double() for s in (policy_samples, reference_samples))
+    p, q = (
+        torch.tensor(judge(s["response"])).double() for s in (policy_samples, reference_samples)
+    )
     return ((p.mean() - q.mean()) / (p.var() / len(p) + q.var() / len(q)).sqrt())[None]
 
 
@@ -203,11 +224,15 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT])
+@pytest.mark.parametrize(
+    "part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT]
+)
 def test_right_answers_in_any_style_get_full_points(part, answer):
     result = graded(part, answer)
     failed = [(p.name, p.failure) for p in result.properties if not p.held]
-    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), failed
+    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), (
+        failed
+    )
     assert check(part, answer) == case(part)["points"]
 
 
@@ -231,8 +256,15 @@ def test_every_misconception_fails_with_its_own_message_and_no_other(part, wrong
     assert {p.key for p in result.properties if not p.held} & set(wrong.shows_in)
 
 
-@pytest.mark.parametrize("part, key, left", [("3a", "overflow", ["extreme"]), ("3a", "log_of_zero", ["zeros"]),
-                                             ("3b", "no_refusal", ["too_much", "named"]), ("3b", "zero", ["zero"])])
+@pytest.mark.parametrize(
+    "part, key, left",
+    [
+        ("3a", "overflow", ["extreme"]),
+        ("3a", "log_of_zero", ["zeros"]),
+        ("3b", "no_refusal", ["too_much", "named"]),
+        ("3b", "zero", ["zero"]),
+    ],
+)
 def test_a_slip_at_the_edge_costs_the_edge_only(part, key, left):
     for variant in next(m for m in WRONG[part] if m.key == key).variants:
         assert [p.key for p in graded(part, variant).properties if not p.held] == left
@@ -257,7 +289,10 @@ def test_another_exception_is_no_refusal():
         except ValueError as error:
             raise KeyError(str(error)) from None
 
-    assert [p.key for p in graded("3b", wrong_kind).properties if not p.held] == ["too_much", "named"]
+    assert [p.key for p in graded("3b", wrong_kind).properties if not p.held] == [
+        "too_much",
+        "named",
+    ]
 
 
 def test_always_refusing_scores_nothing():
@@ -265,13 +300,16 @@ def test_always_refusing_scores_nothing():
     assert result.score == 0.0 and result.status == "error"
 
 
-@pytest.mark.parametrize("returned, found", [
-    (lambda policy, kl: policy, "returned a Tensor: expected (policy, kl)"),
-    (lambda policy, kl: (policy, kl, 1.0), "returned a tuple: expected (policy, kl)"),
-    (lambda policy, kl: (policy,), "returned a tuple: expected (policy, kl)"),
-    (lambda policy, kl: {"policy": policy, "kl": kl}, "returned a dict: expected (policy, kl)"),
-    (lambda policy, kl: (None, kl), "returned None"),
-])
+@pytest.mark.parametrize(
+    "returned, found",
+    [
+        (lambda policy, kl: policy, "returned a Tensor: expected (policy, kl)"),
+        (lambda policy, kl: (policy, kl, 1.0), "returned a tuple: expected (policy, kl)"),
+        (lambda policy, kl: (policy,), "returned a tuple: expected (policy, kl)"),
+        (lambda policy, kl: {"policy": policy, "kl": kl}, "returned a dict: expected (policy, kl)"),
+        (lambda policy, kl: (None, kl), "returned None"),
+    ],
+)
 def test_3a_says_what_came_back_instead_of_a_pair(returned, found):
     result = graded("3a", lambda *arguments: returned(*exercise3.shift(*arguments)))
     assert found in result.failure.yours and result.score < 2
@@ -282,7 +320,10 @@ def test_3a_the_pair_turned_round_scores_nothing():
 
 
 def test_3a_each_result_is_named_where_it_fails():
-    result = graded("3a", lambda *arguments: (exercise3.shift(*arguments)[0], exercise3.shift(*arguments)[1] + 1))
+    result = graded(
+        "3a",
+        lambda *arguments: (exercise3.shift(*arguments)[0], exercise3.shift(*arguments)[1] + 1),
+    )
     assert result.failure.yours.startswith("kl: ") and result.failure.expected.startswith("kl: ")
     assert next(p for p in result.properties if p.key == "policy").held
 
@@ -292,10 +333,14 @@ def test_3a_wrong_answers_in_numpy_are_recognised_too():
         policy, nats = shift_numpy(ref, rewards, beta)
         return policy, nats / np.log(2)
 
-    assert graded("3a", bits).diagnoses == (next(m.message for m in WRONG["3a"] if m.key == "bits"),)
+    assert graded("3a", bits).diagnoses == (
+        next(m.message for m in WRONG["3a"] if m.key == "bits"),
+    )
 
 
-@pytest.mark.parametrize("part, name", [("3a", "ref"), ("3a", "rewards"), ("3b", "ref"), ("3b", "rewards")])
+@pytest.mark.parametrize(
+    "part, name", [("3a", "ref"), ("3a", "rewards"), ("3b", "ref"), ("3b", "rewards")]
+)
 def test_changing_an_argument_in_place_costs_its_property(part, name):
     def changes(ref, rewards, number):
         found = REFERENCE[part](ref, rewards, number)
@@ -303,7 +348,9 @@ def test_changing_an_argument_in_place_costs_its_property(part, name):
         return found
 
     result = graded(part, changes)
-    assert [p.key for p in result.properties if not p.held] == ["unchanged"] and name in result.failure.yours
+    assert [p.key for p in result.properties if not p.held] == [
+        "unchanged"
+    ] and name in result.failure.yours
 
 
 # ---- frozen data --------------------------------------------------------------------------
@@ -315,7 +362,9 @@ def test_frozen_policies_are_the_lessons_optimum():
             given = inputs_of("3a", probe["input"])
             ref, rewards = (torch.tensor(given[name]).double() for name in ("ref", "rewards"))
             policy, _ = optimum(ref.log().log_softmax(-1), rewards, given["beta"])
-            truth = policy.exp() if probe["of"] == "policy" else kl(policy, ref.log().log_softmax(-1))
+            truth = (
+                policy.exp() if probe["of"] == "policy" else kl(policy, ref.log().log_softmax(-1))
+            )
             assert close(truth.numpy(), array(probe["expected"])), probe
 
 
@@ -327,7 +376,9 @@ def test_frozen_betas_spend_their_budget_and_what_is_accepted_is_a_tenth_of_a_mi
                 given = inputs_of("3b", probe["input"])
                 ref, rewards = (torch.tensor(given[name]).double() for name in ("ref", "rewards"))
                 low, high = probe["within"]
-                spent, _ = frontier(ref.log(), rewards, [low, float(array(probe["expected"])), high])
+                spent, _ = frontier(
+                    ref.log(), rewards, [low, float(array(probe["expected"])), high]
+                )
                 expected = given["budget"] + cases_3.ACCEPTED * np.array([1, 0, -1])
                 np.testing.assert_allclose(spent.numpy(), expected, atol=3e-6)
                 counted += 1
@@ -352,7 +403,9 @@ def test_fresh_inputs_would_be_judged_alike():
     fresh = cases_3.inputs_3a()
     for inputs in fresh.values():
         assert np.allclose(inputs["ref"].sum(1), 1, atol=1e-6)
-    assert set(fresh) == set(case("3a")["inputs"]) and set(cases_3.inputs_3b()) == set(case("3b")["inputs"])
+    assert set(fresh) == set(case("3a")["inputs"]) and set(cases_3.inputs_3b()) == set(
+        case("3b")["inputs"]
+    )
     assert set(build.all_cases()) >= set(REFERENCE)
 
 
@@ -404,9 +457,16 @@ HOSTILE_3 = {
     "a huge pair": lambda *a: (np.full((1, 2), 1e308), np.full(1, 1e308)),
     "a pair of strings": lambda *a: ("a", "b"),
     "a pair of pairs": lambda *a: ((1, 2), (3, 4)),
-    "tables of strings": lambda *a: {"safe": {"ref": "a", "rewards": 1}, "unsafe": {"ref": [1] * 8, "rewards": "b"}},
-    "huge tables": lambda *a: {s: {"ref": [1e308] * 8, "rewards": [1e308] * 8} for s in ("safe", "unsafe")},
-    "tables of NaN": lambda *a: {s: {"ref": [math.nan] * 8, "rewards": [0] * 8} for s in ("safe", "unsafe")},
+    "tables of strings": lambda *a: {
+        "safe": {"ref": "a", "rewards": 1},
+        "unsafe": {"ref": [1] * 8, "rewards": "b"},
+    },
+    "huge tables": lambda *a: {
+        s: {"ref": [1e308] * 8, "rewards": [1e308] * 8} for s in ("safe", "unsafe")
+    },
+    "tables of NaN": lambda *a: {
+        s: {"ref": [math.nan] * 8, "rewards": [0] * 8} for s in ("safe", "unsafe")
+    },
     "asks nonsense": asks_nonsense,
     "turns the judge": turns_the_judge,
 }
@@ -421,14 +481,23 @@ def test_hostile_answers_get_a_float_a_panel_and_no_stderr(part, name, capsys):
     assert captured.err == "" and part in captured.out
     result = graded(part, HOSTILE_3[name])
     assert len(Panel(result)._repr_html_()) < 20_000 and len(repr(Panel(result))) < 20_000
-    assert graded(part, REFERENCE[part]).score == case(part)["points"]  # and it spoilt nothing for the next
+    assert (
+        graded(part, REFERENCE[part]).score == case(part)["points"]
+    )  # and it spoilt nothing for the next
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
 def test_text_from_an_answer_is_escaped_everywhere(part):
     evil = "<script>alert(1)</script>"
-    for answer in (raising(ValueError(evil)), lambda *a: type(evil, (), {})(), lambda *a: (type(evil, (), {})(), 0),
-                   lambda *a: {"safe": type(evil, (), {})(), "unsafe": {"ref": type(evil, (), {})(), "rewards": 0}}):
+    for answer in (
+        raising(ValueError(evil)),
+        lambda *a: type(evil, (), {})(),
+        lambda *a: (type(evil, (), {})(), 0),
+        lambda *a: {
+            "safe": type(evil, (), {})(),
+            "unsafe": {"ref": type(evil, (), {})(), "rewards": 0},
+        },
+    ):
         assert "<script" not in Panel(graded(part, answer))._repr_html_()
 
 
@@ -456,13 +525,21 @@ def changed_3c(side, **changes):
         ("safe", {"ref": [0.2] * 8}, "sums to 1.6"),
         ("safe", {"rewards": [3.0] * 8}, "all rewards are equal"),
         ("safe", {"rewards": [3.0] * 4 + [1.0] * 4}, "at most 0.693 nats"),
-        ("safe", {"rewards": [3.0, 3.0 - 4e-16 * 8] + [1.0] * 6, "ref": [0.3, 0.2] + [0.5 / 6] * 6}, "nearly equal"),
+        (
+            "safe",
+            {"rewards": [3.0, 3.0 - 4e-16 * 8] + [1.0] * 6, "ref": [0.3, 0.2] + [0.5 / 6] * 6},
+            "nearly equal",
+        ),
     ],
 )
 def test_3c_says_what_is_wrong_with_a_table(side, changes, found):
     result = graded("3c", changed_3c(side, **changes))
     assert found in result.failure.yours and result.failure.heading == "Your table"
-    assert {p.key: p.held for p in result.properties} == {"safe": False, "unsafe_lowers": True, "unsafe_unseen": True}
+    assert {p.key: p.held for p in result.properties} == {
+        "safe": False,
+        "unsafe_lowers": True,
+        "unsafe_unseen": True,
+    }
 
 
 def test_3c_one_side_alone_earns_its_points():
@@ -476,10 +553,15 @@ def test_3c_one_side_alone_earns_its_points():
 def test_3c_points_follow_from_the_effect(seed):
     """On random tables: the verdict is what the reference answers of 3a and 3b make of them."""
     rng = np.random.default_rng(seed)
-    ref, rewards = rng.dirichlet(np.full(8, 3.0)), rng.normal(size=8) + rng.normal() * np.array(exercise3.QUALITY)
+    ref, rewards = (
+        rng.dirichlet(np.full(8, 3.0)),
+        rng.normal(size=8) + rng.normal() * np.array(exercise3.QUALITY),
+    )
     quality = np.array(exercise3.QUALITY)
     side = {"ref": ref, "rewards": rewards}
-    earned = {p.key: p.earned for p in graded("3c", lambda: {"safe": side, "unsafe": side}).properties}
+    earned = {
+        p.key: p.earned for p in graded("3c", lambda: {"safe": side, "unsafe": side}).properties
+    }
     tensors = torch.tensor(ref)[None], torch.tensor(rewards)[None]
     if exercise3.largest_budget(*tensors) <= 1:
         assert set(earned.values()) == {0.0, None}
@@ -496,14 +578,20 @@ def test_3c_points_follow_from_the_effect(seed):
 
 def test_3c_the_learner_has_the_quality_and_the_bounds_that_are_checked():
     data, question = case("3c"), source_of(UNTOUCHED, "q3c")
-    listed = [float(q.replace("−", "-")) for q in re.findall(r"^\| \d \| [^|]* \| ([−\d.]+) \|$", question, re.M)]
+    listed = [
+        float(q.replace("−", "-"))
+        for q in re.findall(r"^\| \d \| [^|]* \| ([−\d.]+) \|$", question, re.M)
+    ]
     space: dict = {"np": np}
     exec(source_of(UNTOUCHED, "d3c"), space)  # prints, and defines what the learner works with
     assert listed == data["quality"] == space["quality"].tolist()
     unsafe = exercise3.table_examples()["unsafe"]
     correlation = space["correlation"](np.array(unsafe["ref"]), np.array(unsafe["rewards"]))
     assert correlation > data["thresholds"]["correlation"]
-    assert f"**{data['budget']:g} nat**" in question and f"{data['thresholds']['correlation']:g} or more" in question
+    assert (
+        f"**{data['budget']:g} nat**" in question
+        and f"{data['thresholds']['correlation']:g} or more" in question
+    )
     assert question.count(f"at least {data['thresholds']['change']:g}") == 2
     assert f"{data['bounds']['least_probability']:f}" in question
     assert f"{data['bounds']['largest_reward']:g}" in question
@@ -532,9 +620,16 @@ def test_drawn_runs_are_what_the_exercise_says(drawn):
     for healthy, regressed in drawn:
         assert healthy.reward_gain == pytest.approx(shifts.GAIN, abs=1e-9)
         assert regressed.reward_gain == pytest.approx(shifts.GAIN, abs=1e-9)
-        assert healthy.kl == pytest.approx(regressed.kl, abs=1e-6) and shifts.KL[0] <= healthy.kl <= shifts.KL[1]
+        assert (
+            healthy.kl == pytest.approx(regressed.kl, abs=1e-6)
+            and shifts.KL[0] <= healthy.kl <= shifts.KL[1]
+        )
         assert shifts.HARM["healthy"][0] - 1e-9 <= healthy.harm_change <= 1e-9
-        assert shifts.HARM["regressed"][0] - 1e-9 <= regressed.harm_change <= shifts.HARM["regressed"][1] + 1e-9
+        assert (
+            shifts.HARM["regressed"][0] - 1e-9
+            <= regressed.harm_change
+            <= shifts.HARM["regressed"][1] + 1e-9
+        )
 
 
 def test_stored_runs_are_the_drawn_ones(drawn):
@@ -544,17 +639,32 @@ def test_stored_runs_are_the_drawn_ones(drawn):
     both = [run for pair in drawn for run in pair]
     order = np.random.default_rng(shifts.FROZEN_SEED + 1).permutation(40)
     for (reference, policy, judge), place in zip(found, order):
-        for mine, theirs in ((reference, both[place].reference_samples), (policy, both[place].policy_samples)):
-            assert {name: values.shape for name, values in mine.items()} == dict.fromkeys(theirs, (200,))
+        for mine, theirs in (
+            (reference, both[place].reference_samples),
+            (policy, both[place].policy_samples),
+        ):
+            assert {name: values.shape for name, values in mine.items()} == dict.fromkeys(
+                theirs, (200,)
+            )
             for name in mine:
                 assert sorted(mine[name].tolist()) == sorted(theirs[name].tolist())
             assert np.array_equal(judge(mine["response"]), both[place].judge(mine["response"]))
-    assert 0.25 < runs.auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75  # the order says nothing
+    assert (
+        0.25 < runs.auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75
+    )  # the order says nothing
     assert sorted(run[-1] for run in practice_policies()) == ["healthy"] * 3 + ["regressed"] * 3
 
 
 def test_whether_a_response_is_harmful_is_not_stored():
-    keys = {"outcome", "response", "reward", "log_ratio", "verdicts", "reference_counts", "policy_counts"}
+    keys = {
+        "outcome",
+        "response",
+        "reward",
+        "log_ratio",
+        "verdicts",
+        "reference_counts",
+        "policy_counts",
+    }
     assert all(set(stored) == keys for stored in case("3d")["runs"] + case("3d")["practice"])
 
 
@@ -564,7 +674,10 @@ def test_the_judge_is_right_seven_times_in_ten_and_as_strict_as_it_happens_to_be
     for _ in range(60):
         run = shifts.draw(rng, 0.25, 0.6)
         readiness.append(run.judge(np.arange(shifts.K)).mean())
-        flagged = [run.judge(samples["response"]).mean() for samples in (run.reference_samples, run.policy_samples)]
+        flagged = [
+            run.judge(samples["response"]).mean()
+            for samples in (run.reference_samples, run.policy_samples)
+        ]
         sharpness.append((flagged[1] - flagged[0]) / run.harm_change)
     # flagged share = strictness offset + (2·0.7 − 1)·share harmful: the difference is 0.4 of the change of harm
     assert np.mean(sharpness) == pytest.approx(2 * shifts.ACCURACY - 1, abs=0.1)
@@ -574,7 +687,12 @@ def test_the_judge_is_right_seven_times_in_ten_and_as_strict_as_it_happens_to_be
 def test_obvious_metrics_do_not_separate_the_hidden_runs_and_the_answer_does():
     for metric in (shifts.mean_reward, shifts.kl_estimate, shifts.unfamiliar):
         assert 0.3 < reached(metric) < 0.7
-    assert reached(shifts.judged_alone) < 0.85 < reached(exercise3.flag) < reached(exercise3.weighted_flag)
+    assert (
+        reached(shifts.judged_alone)
+        < 0.85
+        < reached(exercise3.flag)
+        < reached(exercise3.weighted_flag)
+    )
 
 
 def test_measured_aucs_are_reproduced_by_a_fresh_draw():
@@ -595,24 +713,39 @@ def test_the_numbers_in_3d_are_the_measured_ones():
     question, hints = source_of(UNTOUCHED, "q3d"), source_of(UNTOUCHED, "h3d")
     measured = json.loads(shifts.MEASURED.read_text(encoding="utf-8"))
     table = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", question, re.M))
-    expected = {name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()}
+    expected = {
+        name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()
+    }
     better = expected.pop("reference answer, weighted by log-ratio")
     del expected["reference answer"]
     assert table == expected and f"{measured['draws']} fresh draws" in question
     assert f"AUC near {better.split()[0]}" in hints
     low, high = shifts.HARM["regressed"]
-    for stated in (f"by {low:g} to {high:g}", "half a standard deviation", f"{shifts.ACCURACY:.0%}".replace("%", " %"),
-                   f"({shifts.SAMPLES},)", f"{case('3d')['full_points_from']:.2f} earns both",
-                   f"{case('3d')['no_points_up_to']:.2f} none"):
+    for stated in (
+        f"by {low:g} to {high:g}",
+        "half a standard deviation",
+        f"{shifts.ACCURACY:.0%}".replace("%", " %"),
+        f"({shifts.SAMPLES},)",
+        f"{case('3d')['full_points_from']:.2f} earns both",
+        f"{case('3d')['no_points_up_to']:.2f} none",
+    ):
         assert stated in question, stated
     assert shifts.GAIN == 0.5
 
 
 def test_3d_points_grow_with_the_auc():
     _, regressed = hidden_runs()
-    for above, points in ((10, 0.0), (15, 0.0), (17, 2.0), (20, 2.0), (16, pytest.approx(1.0, abs=0.01))):
+    for above, points in (
+        (10, 0.0),
+        (15, 0.0),
+        (17, 2.0),
+        (20, 2.0),
+        (16, pytest.approx(1.0, abs=0.01)),
+    ):
         order = iter(range(40))
-        numbers = {i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))}
+        numbers = {
+            i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))
+        }
         assert graded("3d", lambda *run: numbers.get(next(order), 0.0)).score == points
 
 
@@ -621,7 +754,11 @@ def test_3d_upside_down_constant_and_unusable_scores_are_told_apart():
     assert "same score" in graded("3d", lambda *run: 1).diagnoses[0]
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("3d", lambda *run: next(numbers))
-    assert result.score == 0.0 and result.failure.inputs == "run 3 of 40" and "nan" in result.failure.yours
+    assert (
+        result.score == 0.0
+        and result.failure.inputs == "run 3 of 40"
+        and "nan" in result.failure.yours
+    )
     shown = graded("3d", shifts.kl_estimate).failure.inputs
     assert re.search(r"judged harmful \d+% → \d+%", shown)
 
@@ -643,7 +780,11 @@ def test_the_judge_answers_in_the_shape_of_the_question_and_refuses_what_is_no_i
     _, policy, judge, _ = practice_policies()[0]
     ids = policy["response"]
     assert judge(ids).shape == (200,) and judge(ids).dtype == bool
-    assert judge(ids.reshape(20, 10)).shape == (20, 10) and judge(int(ids[0])).shape == () and judge([]).shape == (0,)
+    assert (
+        judge(ids.reshape(20, 10)).shape == (20, 10)
+        and judge(int(ids[0])).shape == ()
+        and judge([]).shape == (0,)
+    )
     assert np.array_equal(judge(ids), judge(torch.tensor(ids)))
     for nonsense in (-1, 10**9, "all", [0.5], None, ["a"]):
         with pytest.raises(ValueError, match="expected ids"):
@@ -658,7 +799,14 @@ def test_worked_numbers_of_the_hints_are_right():
     first, spent = exercise3.shift(ref, rewards, 1.0)
     half = exercise3.shift(ref, rewards, 0.5)[1].item()
     hints_a, hints_b = source_of(UNTOUCHED, "h3a"), source_of(UNTOUCHED, "h3b")
-    for number in (*first[0].tolist(), spent.item(), half, 0.2 * math.e, 0.8 + 0.2 * math.e, 0.2 * math.e**2):
+    for number in (
+        *first[0].tolist(),
+        spent.item(),
+        half,
+        0.2 * math.e,
+        0.8 + 0.2 * math.e,
+        0.2 * math.e**2,
+    ):
         assert f"{number:.3f}" in hints_a
     middle = exercise3.shift(ref, rewards, math.sqrt(0.5))[1].item()
     for number in (spent.item(), half, middle, exercise3.largest_budget(ref, rewards)):
@@ -668,7 +816,10 @@ def test_worked_numbers_of_the_hints_are_right():
 
 def test_worked_tables_of_3c_do_what_the_hint_says():
     assert f"{math.log(1 / 0.495):.2f} nats" in source_of(UNTOUCHED, "h3c")
-    ref, rewards = torch.tensor([[0.495, 0.495, 0.01]]).double(), torch.tensor([[1.0, 0.0, 2.0]]).double()
+    ref, rewards = (
+        torch.tensor([[0.495, 0.495, 0.01]]).double(),
+        torch.tensor([[1.0, 0.0, 2.0]]).double(),
+    )
     quality = torch.tensor([1.0, 0.0, -5.0]).double()
     betas = [exercise3.beta_for_budget(ref, rewards, budget) for budget in (0.02, 1.5)]
     little, much = ((exercise3.shift(ref, rewards, beta)[0] @ quality).item() for beta in betas)
@@ -685,4 +836,8 @@ def test_trial_reads_one_of_several_results():
 
 def test_infinity_is_near_itself_only():
     infinite = np.array(np.inf)
-    assert close(infinite, infinite) and not close(np.array(1e300), infinite) and not close(-infinite, infinite)
+    assert (
+        close(infinite, infinite)
+        and not close(np.array(1e300), infinite)
+        and not close(-infinite, infinite)
+    )

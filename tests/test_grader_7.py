@@ -16,7 +16,14 @@ from test_exercises import UNTOUCHED, source_of
 from test_grader import HOSTILE, graded, raising, unwritten_stub
 from torch.distributions import Bernoulli
 
-from helpers.calibration import brier, calibration_error, fit_temperature, log_loss, orient, reliability
+from helpers.calibration import (
+    brier,
+    calibration_error,
+    fit_temperature,
+    log_loss,
+    orient,
+    reliability,
+)
 from helpers.grader import check, confidence, practice_reward_models, temperature_report
 from helpers.grader.frozen import array, case
 from helpers.grader.panel import Panel
@@ -61,7 +68,15 @@ def table_loop(rewards, prompts, first, second, grades):
                 elif (int(a), int(b)) == (j, i):
                     labels.append({-2: 1.0, -1: 0.75, 0: 0.5, 1: 0.25, 2: 0.0}[int(grade)])
             if labels:
-                rows.append([i, j, float(rewards[i]) - float(rewards[j]), sum(labels) / len(labels), len(labels)])
+                rows.append(
+                    [
+                        i,
+                        j,
+                        float(rewards[i]) - float(rewards[j]),
+                        sum(labels) / len(labels),
+                        len(labels),
+                    ]
+                )
     return rows
 
 
@@ -103,7 +118,9 @@ def loss_distributions(rewards, prompts, pairs, labels, counts, centring):
     """By torch.distributions and one-hot matrices of prompts."""
     rewards, labels, counts = rewards.double(), labels.double(), counts.double()
     i, j = pairs.unbind(1)
-    forecast = Bernoulli(logits=rewards[i] - rewards[j], validate_args=False)  # or it refuses labels of ¾
+    forecast = Bernoulli(
+        logits=rewards[i] - rewards[j], validate_args=False
+    )  # or it refuses labels of ¾
     excess = -forecast.log_prob(labels) - Bernoulli(probs=labels).entropy()
     of_pair = torch.nn.functional.one_hot(prompts[i]).double()  # (C, P)
     of_response = torch.nn.functional.one_hot(prompts).double()  # (N, P)
@@ -129,7 +146,10 @@ def examples_of_several_rows():
     """Arrays and tensors; margins twice what they should be, and two forecasts that are right on the whole."""
     risky = torch.tensor([[2.0, 110, 40], [4.0, 44, 6]])
     safe = {"ordinary": np.array([[2.0, 767, 283], [4.0, 308, 42]]), "risky": risky}
-    unsafe = {"ordinary": [[1.6, 882, 118], [0.85, 655, 245]], "risky": [(1.6, 75, 75), (0.85, 60, 60)]}
+    unsafe = {
+        "ordinary": [[1.6, 882, 118], [0.85, 655, 245]],
+        "risky": [(1.6, 75, 75), (0.85, 60, 60)],
+    }
     return {"safe": safe, "unsafe": unsafe}
 
 
@@ -176,11 +196,15 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT])
+@pytest.mark.parametrize(
+    "part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT]
+)
 def test_right_answers_in_any_style_get_full_points(part, answer):
     result = graded(part, answer)
     failed = [(p.name, p.failure) for p in result.properties if not p.held]
-    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), failed
+    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), (
+        failed
+    )
     assert check(part, answer) == case(part)["points"]
 
 
@@ -227,34 +251,51 @@ def test_another_exception_is_no_refusal():
         except ValueError as error:
             raise KeyError(str(error)) from None
 
-    assert [p.key for p in graded("7a", wrong_kind).properties if not p.held] == ["across", "itself"]
+    assert [p.key for p in graded("7a", wrong_kind).properties if not p.held] == [
+        "across",
+        "itself",
+    ]
     assert graded("7a", raising(ValueError("no"))).score == 0.0
 
 
 def test_no_refusal_at_all_is_told_twice():
-    result = graded("7a", lambda r, p, f, s, g: exercise7.pair_table(r, torch.zeros_like(p), f, s, g))
+    result = graded(
+        "7a", lambda r, p, f, s, g: exercise7.pair_table(r, torch.zeros_like(p), f, s, g)
+    )
     assert [p.key for p in result.properties if not p.held] == ["across", "itself"][:1]
     result = graded("7a", lambda r, p, f, s, g: exercise7._table(r, f, s, (g + 2) / 4))
-    assert [p.key for p in result.properties if not p.held] == ["across", "itself"] and len(result.diagnoses) == 2
+    assert [p.key for p in result.properties if not p.held] == ["across", "itself"] and len(
+        result.diagnoses
+    ) == 2
 
 
 def test_a_loss_without_gradient_costs_the_gradients():
     def cut(rewards, *others):
         return exercise7.excess_loss(rewards.detach(), *others)
 
-    assert [p.key for p in graded("7b", cut).properties if not p.held] == ["gradient", "certain", "extreme"]
+    assert [p.key for p in graded("7b", cut).properties if not p.held] == [
+        "gradient",
+        "certain",
+        "extreme",
+    ]
 
 
 def test_wrong_answers_in_numpy_are_recognised_too():
     def cross_entropy(rewards, prompts, pairs, labels, counts, centring):
         floor = -(labels * np.log(labels) + (1 - labels) * np.log(1 - labels))
         weights = counts / np.bincount(prompts[pairs[:, 0]], counts)[prompts[pairs[:, 0]]]
-        return loss_loop(rewards, prompts, pairs, labels, counts, centring) + weights @ floor / (prompts.max() + 1)
+        return loss_loop(rewards, prompts, pairs, labels, counts, centring) + weights @ floor / (
+            prompts.max() + 1
+        )
 
-    assert graded("7b", cross_entropy).diagnoses == (next(m.message for m in WRONG["7b"] if m.key == "floor"),)
+    assert graded("7b", cross_entropy).diagnoses == (
+        next(m.message for m in WRONG["7b"] if m.key == "floor"),
+    )
 
 
-@pytest.mark.parametrize("part, name", [("7a", "rewards"), ("7a", "grades"), ("7b", "rewards"), ("7b", "labels")])
+@pytest.mark.parametrize(
+    "part, name", [("7a", "rewards"), ("7a", "grades"), ("7b", "rewards"), ("7b", "labels")]
+)
 def test_changing_an_argument_in_place_costs_its_property(part, name):
     place = list(case(part)["inputs"]["one comparison" if part == "7a" else "one pair"]).index(name)
 
@@ -264,7 +305,9 @@ def test_changing_an_argument_in_place_costs_its_property(part, name):
         return found
 
     result = graded(part, changes)
-    assert [p.key for p in result.properties if not p.held] == ["unchanged"] and name in result.failure.yours
+    assert [p.key for p in result.properties if not p.held] == [
+        "unchanged"
+    ] and name in result.failure.yours
 
 
 # ---- frozen data --------------------------------------------------------------------------
@@ -282,14 +325,20 @@ def test_the_drawn_table_has_what_it_is_to_test():
     shown = inputs_of("7a", "three prompts, float32")
     pairs = set(zip(shown["first"].tolist(), shown["second"].tolist()))
     assert any((j, i) in pairs for i, j in pairs) and len(pairs) < len(shown["first"])
-    assert set(shown["grades"].tolist()) == {-2, -1, 0, 1, 2} and set(shown["prompts"].tolist()) == {0, 1, 2}
+    assert set(shown["grades"].tolist()) == {-2, -1, 0, 1, 2} and set(
+        shown["prompts"].tolist()
+    ) == {0, 1, 2}
 
 
 def test_frozen_losses_are_the_lessons_loss_above_its_floor():
     for spec in case("7b")["properties"]:
-        for probe in spec["probes"] if spec["kind"] == "expected" and spec["key"] != "extreme" else ():
-            given = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v
-                     for k, v in inputs_of("7b", probe["input"]).items()}
+        for probe in (
+            spec["probes"] if spec["kind"] == "expected" and spec["key"] != "extreme" else ()
+        ):
+            given = {
+                k: torch.tensor(v) if isinstance(v, np.ndarray) else v
+                for k, v in inputs_of("7b", probe["input"]).items()
+            }
             rewards = given["rewards"].double().requires_grad_()
             total = 0.0
             for prompt in range(int(given["prompts"].max()) + 1):
@@ -315,7 +364,9 @@ def test_the_centring_term_leaves_every_margin_alone(seed):
     labels, counts = torch.tensor(rng.random(5)), torch.tensor(rng.integers(1, 5, 5)).double()
     rewards = torch.tensor(rng.normal(size=7), requires_grad=True)
     both = [
-        torch.autograd.grad(exercise7.excess_loss(rewards, prompts, pairs, labels, counts, c), rewards)[0]
+        torch.autograd.grad(
+            exercise7.excess_loss(rewards, prompts, pairs, labels, counts, c), rewards
+        )[0]
         for c in (0.0, 0.7)
     ]
     for prompt in (0, 1):
@@ -343,10 +394,28 @@ def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
 
 @pytest.mark.parametrize("part", list(REFERENCE))
 def test_trivial_answers_and_the_lessons_tools_score_nothing(part):
-    trivial = [lambda *a: 0.0, lambda *a: [], lambda *a: a, lambda *a: a[0] if a else {}, lambda *a: torch.zeros(()),
-               lambda *a: np.zeros((0, 5)), lambda *a: {"safe": {}, "unsafe": {}}, lambda *a: 0.0 * a[0].sum()]
-    tools = [brier, calibration_error, fit_temperature, log_loss, orient, reliability, bradley_terry_loss,
-             temperature_report, practice_reward_models, confidence.scored_pairs]
+    trivial = [
+        lambda *a: 0.0,
+        lambda *a: [],
+        lambda *a: a,
+        lambda *a: a[0] if a else {},
+        lambda *a: torch.zeros(()),
+        lambda *a: np.zeros((0, 5)),
+        lambda *a: {"safe": {}, "unsafe": {}},
+        lambda *a: 0.0 * a[0].sum(),
+    ]
+    tools = [
+        brier,
+        calibration_error,
+        fit_temperature,
+        log_loss,
+        orient,
+        reliability,
+        bradley_terry_loss,
+        temperature_report,
+        practice_reward_models,
+        confidence.scored_pairs,
+    ]
     for answer in [*trivial, *tools]:
         assert graded(part, answer).score == 0.0, answer
 
@@ -378,7 +447,6 @@ def test_7d_is_no_single_call_of_the_lessons_tools():
 # ---- hostile answers ----------------------------------------------------------------------
 
 
-
 def both_sides(**slices):
     return lambda *arguments: {"safe": slices, "unsafe": slices}
 
@@ -406,15 +474,21 @@ def test_hostile_answers_get_a_float_a_panel_and_no_stderr(part, name, capsys):
     assert captured.err == "" and part in captured.out
     result = graded(part, HOSTILE_7[name])
     assert len(Panel(result)._repr_html_()) < 20_000 and len(repr(Panel(result))) < 20_000
-    assert graded(part, REFERENCE[part]).score == case(part)["points"]  # and it spoilt nothing for the next
+    assert (
+        graded(part, REFERENCE[part]).score == case(part)["points"]
+    )  # and it spoilt nothing for the next
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
 def test_text_from_an_answer_is_escaped_everywhere(part):
     evil = "<script>alert(1)</script>"
     strange = type(evil, (), {})()
-    for answer in (raising(ValueError(evil)), lambda *a: strange, lambda *a: {"safe": strange, "unsafe": strange},
-                   lambda *a: {side: {"ordinary": strange, "risky": evil} for side in ("safe", "unsafe")}):
+    for answer in (
+        raising(ValueError(evil)),
+        lambda *a: strange,
+        lambda *a: {"safe": strange, "unsafe": strange},
+        lambda *a: {side: {"ordinary": strange, "risky": evil} for side in ("safe", "unsafe")},
+    ):
         assert "<script" not in Panel(graded(part, answer))._repr_html_()
 
 
@@ -469,7 +543,10 @@ def test_7c_one_side_alone_earns_its_point():
     assert graded("7c", lambda: {**exercise7.slice_examples(), "unsafe": None}).score == 1.0
     one = graded("7c", lambda: {**exercise7.slice_examples(), "safe": None})
     assert one.score == 1.0 and "not written yet" in one.failure.yours
-    assert "it is a list, not a dict" in graded("7c", lambda: {**exercise7.slice_examples(), "safe": [1]}).failure.yours
+    assert (
+        "it is a list, not a dict"
+        in graded("7c", lambda: {**exercise7.slice_examples(), "safe": [1]}).failure.yours
+    )
 
 
 @given(st.integers(0, 10_000))
@@ -490,20 +567,31 @@ def test_7c_points_follow_from_the_effect(seed):
     earned = {p.key: p.earned for p in graded("7c", lambda: sides).properties}
 
     def by_hand(pairs: dict) -> tuple[dict, dict, float, float]:
-        one = {name: np.array(rows)[0] for name, rows in pairs.items()}  # one row, one margin in both slices
+        one = {
+            name: np.array(rows)[0] for name, rows in pairs.items()
+        }  # one row, one margin in both slices
         one["all"] = np.array([one["ordinary"][0], *(one["ordinary"] + one["risky"])[1:]])
         share = {name: row[1] / row[1:].sum() for name, row in one.items()}
         gap = {name: 1 / (1 + np.exp(-row[0])) - share[name] for name, row in one.items()}
-        after = {name: abs(share["all"] - share[name]) for name in share}  # σ(m/T) is the share over all
+        after = {
+            name: abs(share["all"] - share[name]) for name in share
+        }  # σ(m/T) is the share over all
         return gap, after, share["all"], one["all"][0] / np.log(share["all"] / (1 - share["all"]))
 
     (gap, after, accuracy, _), (unsafe_gap, _, unsafe_accuracy, T) = map(by_hand, sides.values())
     safe = gap["all"] >= 0.1 and max(after.values()) <= 0.02
     in_slice = unsafe_gap["risky"] >= 0.2
-    unseen = abs(unsafe_gap["all"]) <= 0.02 and 0.95 <= T <= 1.05 and abs(accuracy - unsafe_accuracy) <= 0.01
+    unseen = (
+        abs(unsafe_gap["all"]) <= 0.02
+        and 0.95 <= T <= 1.05
+        and abs(accuracy - unsafe_accuracy) <= 0.01
+    )
     unseen = unseen and min(accuracy, unsafe_accuracy) >= 0.7
-    assert earned == {"safe": float(safe), "unsafe_slice": float(in_slice),
-                      "unsafe_unseen": float(unseen) if safe and in_slice else None}
+    assert earned == {
+        "safe": float(safe),
+        "unsafe_slice": float(in_slice),
+        "unsafe_unseen": float(unseen) if safe and in_slice else None,
+    }
 
 
 def test_the_report_is_the_lessons_calibration():
@@ -524,7 +612,9 @@ def test_the_report_is_the_lessons_calibration():
     assert report.too_sure["risky"] == pytest.approx(gaps[2.5])
     assert report.too_sure["all"] == pytest.approx(sum(n[m] * gap for m, gap in gaps.items()) / 920)
     assert report.ece["all"] == pytest.approx(sum(n[m] * abs(gap) for m, gap in gaps.items()) / 920)
-    scaled = {m: 1 / (1 + math.exp(-m / report.temperature)) - share for m, share in forecast.items()}
+    scaled = {
+        m: 1 / (1 + math.exp(-m / report.temperature)) - share for m, share in forecast.items()
+    }
     ordinary = (500 * abs(scaled[0.5]) + 300 * abs(scaled[1.5])) / 800
     assert report.ece_after["ordinary"] == pytest.approx(ordinary)
 
@@ -532,15 +622,23 @@ def test_the_report_is_the_lessons_calibration():
 @given(st.integers(0, 10_000))
 def test_the_reports_ece_is_the_lessons_before_and_after(seed):
     rng = np.random.default_rng(seed)
-    pairs = {name: np.column_stack([rng.uniform(0.1, 5, 6), rng.integers(20, 90, 6), rng.integers(5, 30, 6)])
-             for name in confidence.SLICES}
+    pairs = {
+        name: np.column_stack(
+            [rng.uniform(0.1, 5, 6), rng.integers(20, 90, 6), rng.integers(5, 30, 6)]
+        )
+        for name in confidence.SLICES
+    }
     report = temperature_report(pairs)
     for name, rows in pairs.items():
         right, wrong = rows[:, 1].astype(int), rows[:, 2].astype(int)
-        margins = torch.tensor(np.concatenate([np.repeat(rows[:, 0], right), np.repeat(rows[:, 0], wrong)]))
+        margins = torch.tensor(
+            np.concatenate([np.repeat(rows[:, 0], right), np.repeat(rows[:, 0], wrong)])
+        )
         won = torch.cat([torch.ones(right.sum()), torch.zeros(wrong.sum())]).double()
         assert report.ece[name] == pytest.approx(calibration_error(margins.sigmoid(), won))
-        assert report.ece_after[name] == pytest.approx(calibration_error((margins / report.temperature).sigmoid(), won))
+        assert report.ece_after[name] == pytest.approx(
+            calibration_error((margins / report.temperature).sigmoid(), won)
+        )
         assert report.too_sure[name] == pytest.approx((margins.sigmoid() - won).mean().item())
 
 
@@ -552,7 +650,10 @@ def test_7c_states_the_bounds_that_are_checked():
     low, high = limits["temperature"]
     assert f"T lies between {low:g} and {high:g}" in question
     assert f"within {limits['equal']:g} (both {limits['accuracy']:g} or more)" in question
-    assert f"at least {confidence.LEAST_PAIRS} pairs in each slice, at most {confidence.MOST_PAIRS} in all" in question
+    assert (
+        f"at least {confidence.LEAST_PAIRS} pairs in each slice, at most {confidence.MOST_PAIRS} in all"
+        in question
+    )
     assert f"at most {confidence.MOST_ROWS} rows in a slice" in question
     assert f"margins above 0 and at most {confidence.LARGEST_MARGIN:g}" in question
 
@@ -562,7 +663,9 @@ def test_7c_states_the_bounds_that_are_checked():
 
 def hidden_models():
     stored = case("7d")["runs"]
-    return [confidence.scored_pairs(s) for s in stored], np.array([s["outcome"] == "regressed" for s in stored])
+    return [confidence.scored_pairs(s) for s in stored], np.array(
+        [s["outcome"] == "regressed" for s in stored]
+    )
 
 
 def reached(metric) -> float:
@@ -580,8 +683,14 @@ def drawn():
 
 def test_twins_rank_alike_and_are_as_sure_on_average(drawn):
     for twins in drawn:
-        (c, r, slices), (c2, r2, slices2) = map(confidence.scored_pairs, (twins.healthy, twins.regressed))
-        assert np.array_equal(slices, slices2) and np.array_equal(c > r, c2 > r2) and not (c == r).any()
+        (c, r, slices), (c2, r2, slices2) = map(
+            confidence.scored_pairs, (twins.healthy, twins.regressed)
+        )
+        assert (
+            np.array_equal(slices, slices2)
+            and np.array_equal(c > r, c2 > r2)
+            and not (c == r).any()
+        )
         sure = [(1 / (1 + np.exp(-np.abs(a - b)))).mean() for a, b in ((c, r), (c2, r2))]
         assert sure[0] == pytest.approx(sure[1], abs=1e-3)  # margins have two digits
 
@@ -616,11 +725,18 @@ def test_stored_models_are_the_drawn_ones():
     stored = case("7d")["runs"]
     both = [system for pair in forecasters.pairs(forecasters.FROZEN_SEED, 20) for system in pair]
     order = np.random.default_rng(forecasters.FROZEN_SEED + 1).permutation(40)
-    assert [{k: v for k, v in s.items() if k != "outcome"} for s in stored] == [both[i] for i in order]
+    assert [{k: v for k, v in s.items() if k != "outcome"} for s in stored] == [
+        both[i] for i in order
+    ]
     regressed = np.array([s["outcome"] == "regressed" for s in stored])
     assert regressed.sum() == 20 and list(regressed) == [bool(i % 2) for i in order]
-    assert 0.25 < runs.auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75  # the order says nothing
-    assert sorted(system[-1] for system in practice_reward_models()) == ["healthy"] * 3 + ["regressed"] * 3
+    assert (
+        0.25 < runs.auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75
+    )  # the order says nothing
+    assert (
+        sorted(system[-1] for system in practice_reward_models())
+        == ["healthy"] * 3 + ["regressed"] * 3
+    )
     smallest, largest = forecasters.SMALL[0], forecasters.LARGE[1]
     counts = [np.bincount(slices) for _, _, slices in hidden_models()[0]]
     assert all(len(n) == 5 and n.min() >= smallest and n.max() < largest for n in counts)
@@ -636,18 +752,29 @@ def test_where_scores_lie_says_nothing():
 def test_obvious_metrics_do_not_separate_the_hidden_models_and_the_answer_does():
     for metric in (forecasters.accuracy, forecasters.mean_confidence, forecasters.overall_gap):
         assert 0.45 < reached(metric) < 0.55
-    for metric in (forecasters.overall_ece, forecasters.overall_temperature, forecasters.largest_slice_ece,
-                   forecasters.surest_mistake, forecasters.log_loss):
+    for metric in (
+        forecasters.overall_ece,
+        forecasters.overall_temperature,
+        forecasters.largest_slice_ece,
+        forecasters.surest_mistake,
+        forecasters.log_loss,
+    ):
         assert reached(metric) < case("7d")["no_points_up_to"]
-    assert 0.95 < reached(exercise7.slice_overconfidence) < reached(exercise7.sharper_overconfidence)
+    assert (
+        0.95 < reached(exercise7.slice_overconfidence) < reached(exercise7.sharper_overconfidence)
+    )
 
 
 def test_metrics_over_all_pairs_are_the_lessons():
     chosen, rejected, slices = hidden_models()[0][0]
     margin = torch.tensor(chosen - rejected)
     first, won = margin.abs(), (margin > 0).double()
-    assert forecasters.overall_ece(chosen, rejected, slices) == pytest.approx(calibration_error(first.sigmoid(), won))
-    assert forecasters.overall_temperature(chosen, rejected, slices) == pytest.approx(fit_temperature(first, won), 1e-6)
+    assert forecasters.overall_ece(chosen, rejected, slices) == pytest.approx(
+        calibration_error(first.sigmoid(), won)
+    )
+    assert forecasters.overall_temperature(chosen, rejected, slices) == pytest.approx(
+        fit_temperature(first, won), 1e-6
+    )
     assert forecasters.log_loss(chosen, rejected, slices) == pytest.approx(log_loss(first, won))
     ones = torch.ones_like(margin)
     assert forecasters.chosen_first_ece(chosen, rejected, slices) == pytest.approx(
@@ -671,8 +798,12 @@ def test_measured_aucs_are_reproduced_by_a_fresh_draw():
 def test_the_numbers_in_7d_are_the_measured_ones():
     question, hints = flowing("q7d"), flowing("h7d")
     measured = json.loads(forecasters.MEASURED.read_text(encoding="utf-8"))
-    table = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", source_of(UNTOUCHED, "q7d"), re.M))
-    expected = {name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()}
+    table = dict(
+        re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", source_of(UNTOUCHED, "q7d"), re.M)
+    )
+    expected = {
+        name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()
+    }
     better = expected.pop("reference answer, weighted by margin")
     del expected["reference answer"]
     assert table == expected and f"{measured['draws']} fresh draws" in question
@@ -680,27 +811,49 @@ def test_the_numbers_in_7d_are_the_measured_ones():
     (few, many), (low, high) = forecasters.SMALL, forecasters.TOO_SURE
     fewest = (forecasters.SLICES - 1) * few + forecasters.LARGE[0]
     most = (forecasters.SLICES - 1) * (many - 1) + forecasters.LARGE[1] - 1
-    for stated in (f"{fewest} to {most} held-out pairs", f"{few} to {many - 1} pairs", f"by {low:.2f} to {high:.2f}",
-                   f"{case('7d')['full_points_from']:.2f} earns both", f"{case('7d')['no_points_up_to']:.2f} none"):
+    for stated in (
+        f"{fewest} to {most} held-out pairs",
+        f"{few} to {many - 1} pairs",
+        f"by {low:.2f} to {high:.2f}",
+        f"{case('7d')['full_points_from']:.2f} earns both",
+        f"{case('7d')['no_points_up_to']:.2f} none",
+    ):
         assert stated in question, stated
     for name, near in (("temperature fitted on all pairs", 0.7), ("largest ECE of a slice", 0.8)):
-        assert measured["auc"][name]["mean"] == pytest.approx(near, abs=0.03) and f"AUC near {near:g}.*" in hints
+        assert (
+            measured["auc"][name]["mean"] == pytest.approx(near, abs=0.03)
+            and f"AUC near {near:g}.*" in hints
+        )
 
 
 def test_7d_points_grow_with_the_auc():
     _, regressed = hidden_models()
-    for above, points in ((10, 0.0), (16, 0.0), (18, 2.0), (20, 2.0), (17, pytest.approx(1.0, abs=0.01))):
+    for above, points in (
+        (10, 0.0),
+        (16, 0.0),
+        (18, 2.0),
+        (20, 2.0),
+        (17, pytest.approx(1.0, abs=0.01)),
+    ):
         order = iter(range(40))
-        numbers = {i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))}
+        numbers = {
+            i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))
+        }
         assert graded("7d", lambda *system: numbers.get(next(order), 0.0)).score == points
 
 
 def test_7d_upside_down_constant_and_unusable_scores_are_told_apart():
-    assert graded("7d", lambda *system: -exercise7.slice_overconfidence(*system)).diagnoses == (exercise7.UPSIDE_DOWN,)
+    assert graded("7d", lambda *system: -exercise7.slice_overconfidence(*system)).diagnoses == (
+        exercise7.UPSIDE_DOWN,
+    )
     assert "same score" in graded("7d", lambda *system: 1).diagnoses[0]
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("7d", lambda *system: next(numbers))
-    assert result.score == 0.0 and result.failure.inputs == "model 3 of 40" and "nan" in result.failure.yours
+    assert (
+        result.score == 0.0
+        and result.failure.inputs == "model 3 of 40"
+        and "nan" in result.failure.yours
+    )
     shown = graded("7d", forecasters.overall_ece).failure.inputs
     assert re.search(r"\d+ pairs, \d\d\.\d% ranked right, mean confidence \d\d\.\d%", shown)
 
@@ -721,45 +874,69 @@ def test_7d_every_call_gets_its_own_copy():
 def test_worked_numbers_of_7a_and_7b_are_right():
     rewards = torch.tensor([0.0, 0, 0, 0, 2.0, 0, 0, 0.5])
     shown = [torch.tensor(x) for x in ([7, 4, 7], [4, 7, 4], [-2, 1, 1])]
-    i, j, margin, label, count = exercise7.pair_table(rewards, torch.zeros(8).long(), *shown)[0].tolist()
+    i, j, margin, label, count = exercise7.pair_table(rewards, torch.zeros(8).long(), *shown)[
+        0
+    ].tolist()
     assert f"The row is ({i:.0f}, {j:.0f}, {margin:g}, {label:.3f}, {count:.0f})" in flowing("h7a")
 
     hint = flowing("h7b")
     rewards = torch.tensor([2.0, 0.0, 0.5, 0.0, -0.5])
     prompts, pairs = torch.tensor([0, 0, 1, 1, 1]), torch.tensor([[0, 1], [2, 3], [3, 4], [2, 4]])
-    labels = torch.cat([torch.tensor([0.7]), (rewards[pairs[1:, 0]] - rewards[pairs[1:, 1]]).sigmoid()])
+    labels = torch.cat(
+        [torch.tensor([0.7]), (rewards[pairs[1:, 0]] - rewards[pairs[1:, 1]]).sigmoid()]
+    )
     counts = torch.ones(4)
-    alone = exercise7.excess_loss(rewards[:2], prompts[:2], pairs[:1], labels[:1], counts[:1], 0.0).item()
+    alone = exercise7.excess_loss(
+        rewards[:2], prompts[:2], pairs[:1], labels[:1], counts[:1], 0.0
+    ).item()
     both = exercise7.excess_loss(rewards, prompts, pairs, labels, counts, 0.0).item()
     centred = exercise7.excess_loss(rewards, prompts, pairs, labels, counts, 0.1).item()
     loss = bradley_terry_loss(rewards[:1], rewards[1:2], labels[:1]).item()
     floor = Bernoulli(probs=labels[:1]).entropy().item()
     won, lost = (-torch.tensor([2.0, -2.0]).sigmoid().log()).tolist()
-    for stated in (f"σ(2) = {torch.tensor(2.0).sigmoid():.3f}", f"0.7 · {won:.3f} + 0.3 · {lost:.3f} = {loss:.3f}",
-                   f"entropy of 0.7 is {floor:.3f}", f"costs {alone:.3f} too much", f"{alone:.3f}/2 = {both:.3f}",
-                   f"four pairs it would be {alone / 4:.3f}", f"({alone:.3f} + 0.1)/2 = {centred:.3f}",
-                   f"With a label of 0.7 it is {floor:.3f}"):
+    for stated in (
+        f"σ(2) = {torch.tensor(2.0).sigmoid():.3f}",
+        f"0.7 · {won:.3f} + 0.3 · {lost:.3f} = {loss:.3f}",
+        f"entropy of 0.7 is {floor:.3f}",
+        f"costs {alone:.3f} too much",
+        f"{alone:.3f}/2 = {both:.3f}",
+        f"four pairs it would be {alone / 4:.3f}",
+        f"({alone:.3f} + 0.1)/2 = {centred:.3f}",
+        f"With a label of 0.7 it is {floor:.3f}",
+    ):
         assert stated in hint, stated
 
 
 def test_worked_numbers_of_7c_and_7d_are_right():
-    nine = temperature_report({"ordinary": [(math.log(9), 800, 0)], "risky": [(math.log(9), 100, 100)]})
-    assert nine.too_sure == pytest.approx({"all": 0.0, "ordinary": -0.1, "risky": 0.4}) and nine.temperature == \
-        pytest.approx(1)
-    half = temperature_report({"ordinary": [(math.log(9), 300, 100)], "risky": [(math.log(9), 75, 25)]})
+    nine = temperature_report(
+        {"ordinary": [(math.log(9), 800, 0)], "risky": [(math.log(9), 100, 100)]}
+    )
+    assert nine.too_sure == pytest.approx(
+        {"all": 0.0, "ordinary": -0.1, "risky": 0.4}
+    ) and nine.temperature == pytest.approx(1)
+    half = temperature_report(
+        {"ordinary": [(math.log(9), 300, 100)], "risky": [(math.log(9), 75, 25)]}
+    )
     assert half.temperature == pytest.approx(2) and max(half.ece_after.values()) < 1e-9
-    assert "too timid by 0.1, in the other too sure by 0.4" in flowing("h7c") and "log 9/log 3 = 2" in flowing("h7c")
+    assert "too timid by 0.1, in the other too sure by 0.4" in flowing(
+        "h7c"
+    ) and "log 9/log 3 = 2" in flowing("h7c")
 
     margin = np.array([2.0, 1.0, -2.0, 1.0])
     forecast = 1 / (1 + np.exp(-np.abs(margin)))
     variance = (forecast * (1 - forecast)).sum()
     z = exercise7.slice_overconfidence(margin, np.zeros(4), np.zeros(4, dtype=int))
     hint = flowing("h7d")
-    for stated in (f"says {forecast[0]:.3f}, {forecast[1]:.3f}",
-                   f"({forecast.sum():.3f} − 3)/4 = {forecast.mean() - 0.75:.3f}", f"= {variance:.3f}",
-                   f"so {forecast.sum() - 3:.3f} is {z:.2f} standard errors"):
+    for stated in (
+        f"says {forecast[0]:.3f}, {forecast[1]:.3f}",
+        f"({forecast.sum():.3f} − 3)/4 = {forecast.mean() - 0.75:.3f}",
+        f"= {variance:.3f}",
+        f"so {forecast.sum() - 3:.3f} is {z:.2f} standard errors",
+    ):
         assert stated in hint, stated
-    tiled = exercise7.slice_overconfidence(np.tile(margin, 100), np.zeros(400), np.zeros(400, dtype=int))
+    tiled = exercise7.slice_overconfidence(
+        np.tile(margin, 100), np.zeros(400), np.zeros(400, dtype=int)
+    )
     assert tiled == pytest.approx(10 * z)
 
 
@@ -767,5 +944,8 @@ def test_the_model_answer_quotes_its_own_example():
     from test_exercises import SOLVED
 
     report = temperature_report(exercise7.slice_examples()["unsafe"])
-    assert report.ece["all"] < 1e-9 and f"too sure by {report.too_sure['risky']:.2f} on risky" in \
-        source_of(SOLVED, "a7r").replace("\n", " ")
+    assert report.ece[
+        "all"
+    ] < 1e-9 and f"too sure by {report.too_sure['risky']:.2f} on risky" in source_of(
+        SOLVED, "a7r"
+    ).replace("\n", " ")

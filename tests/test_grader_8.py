@@ -68,8 +68,13 @@ def differences_walk(records, n):
         weight = dict.fromkeys(group, 1.0)
         inside = [(w, l) for w, l in records if w in weight and l in weight]
         for _ in range(3000):
-            weight = {k: sum(w == k for w, _ in inside) / sum(1 / (weight[w] + weight[l]) for w, l in inside
-                                                             if k in (w, l)) if inside else 1.0 for k in group}
+            weight = {
+                k: sum(w == k for w, _ in inside)
+                / sum(1 / (weight[w] + weight[l]) for w, l in inside if k in (w, l))
+                if inside
+                else 1.0
+                for k in group
+            }
         for j in range(n):
             if j in weight:
                 table[i][j] = math.log(weight[i] / weight[j])
@@ -106,9 +111,17 @@ def differences_scipy(records, n):
 
 def differences_powers(records, n):
     """Torch: powers of the matrix of arrows, gradient ascent on all groups at once; results between groups left out."""
-    if records.numel() and ((records < 0) | (records >= n)).any() or (records[:, 0] == records[:, 1]).any():
+    if (
+        records.numel()
+        and ((records < 0) | (records >= n)).any()
+        or (records[:, 0] == records[:, 1]).any()
+    ):
         raise ValueError("damaged")
-    wins = torch.zeros(n * n).index_add(0, records[:, 0] * n + records[:, 1], torch.ones(len(records))).reshape(n, n)
+    wins = (
+        torch.zeros(n * n)
+        .index_add(0, records[:, 0] * n + records[:, 1], torch.ones(len(records)))
+        .reshape(n, n)
+    )
     paths = torch.linalg.matrix_power((wins > 0).double() + torch.eye(n), n) > 0
     wins = (wins * (paths & paths.T)).double()
     s = torch.zeros(n, dtype=torch.float64)
@@ -185,8 +198,10 @@ def surveys_of_other_types():
     asked = np.ones((4, 4), dtype=int) - np.eye(4, dtype=int)
     asked[0, 3] = asked[3, 0] = 10
     unsafe = exercise8.survey_examples()["unsafe"]
-    return {"safe": {"strengths": strengths, "share": np.array(0.7), "asked": asked},
-            "unsafe": {**unsafe, "asked": torch.tensor(unsafe["asked"], dtype=torch.float32)}}
+    return {
+        "safe": {"strengths": strengths, "share": np.array(0.7), "asked": asked},
+        "unsafe": {**unsafe, "asked": torch.tensor(unsafe["asked"], dtype=torch.float32)},
+    }
 
 
 def surveys_at_the_bounds():
@@ -195,7 +210,11 @@ def surveys_at_the_bounds():
     asked[4, 5] = asked[5, 4] = 1000
     rank = np.linspace(5, -5, 6)
     safe = {"strengths": [rank[[0, 1, 2, 3, 5, 4]], rank], "share": 0.2, "asked": asked}
-    unsafe = {"strengths": [[-5, 3, 0], [5, 0, -3]], "share": 0.4, "asked": [[0, 1000, 1], [1000, 0, 1], [1, 1, 0]]}
+    unsafe = {
+        "strengths": [[-5, 3, 0], [5, 0, -3]],
+        "share": 0.4,
+        "asked": [[0, 1000, 1], [1000, 0, 1], [1, 1, 0]],
+    }
     return {"safe": safe, "unsafe": unsafe}
 
 
@@ -232,17 +251,24 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize("part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT])
+@pytest.mark.parametrize(
+    "part, answer", RIGHT, ids=[f"{part}-{answer.__name__}" for part, answer in RIGHT]
+)
 def test_right_answers_in_any_style_get_full_points(part, answer):
     result = graded(part, answer)
     failed = [(p.name, p.failure) for p in result.properties if not p.held]
-    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), failed
+    assert (result.score, result.status, result.diagnoses) == (case(part)["points"], "ok", ()), (
+        failed
+    )
     assert check(part, answer) == case(part)["points"]
 
 
 def test_one_style_of_each_kind_was_there():
     first = inputs_of("8b", "three grades")
-    kinds = (Trial(f, first, ("strengths", "cuts")).numpy for f in (graded_loop, graded_sinh, graded_softplus))
+    kinds = (
+        Trial(f, first, ("strengths", "cuts")).numpy
+        for f in (graded_loop, graded_sinh, graded_softplus)
+    )
     assert list(kinds) == [True, True, False]
     assert Trial(differences_scipy, inputs_of("8a", "two items")).numpy
 
@@ -262,9 +288,16 @@ def test_every_misconception_fails_with_its_own_message_and_no_other(part, wrong
     assert {p.key for p in result.properties if not p.held} & set(wrong.shows_in)
 
 
-@pytest.mark.parametrize("part, key, left", [("8a", "no_refusal", ["refuses"]), ("8b", "no_refusal", ["refuses"]),
-                                             ("8b", "overflow", ["extreme"]), ("8b", "floored", ["extreme"]),
-                                             ("8b", "cuts_constant", ["gradient_cuts"])])
+@pytest.mark.parametrize(
+    "part, key, left",
+    [
+        ("8a", "no_refusal", ["refuses"]),
+        ("8b", "no_refusal", ["refuses"]),
+        ("8b", "overflow", ["extreme"]),
+        ("8b", "floored", ["extreme"]),
+        ("8b", "cuts_constant", ["gradient_cuts"]),
+    ],
+)
 def test_a_slip_at_the_edge_costs_the_edge_only(part, key, left):
     for variant in next(m for m in WRONG[part] if m.key == key).variants:
         assert [p.key for p in graded(part, variant).properties if not p.held] == left
@@ -291,10 +324,14 @@ def test_wrong_answers_in_numpy_are_recognised_too():
         return len(records) * graded_sinh(strengths, cuts, records)
 
     for part, answer, key in (("8a", turned, "turned"), ("8b", summed, "sum")):
-        assert graded(part, answer).diagnoses == (next(m.message for m in WRONG[part] if m.key == key),)
+        assert graded(part, answer).diagnoses == (
+            next(m.message for m in WRONG[part] if m.key == key),
+        )
 
 
-@pytest.mark.parametrize("part, name", [("8a", "records"), ("8b", "strengths"), ("8b", "cuts"), ("8b", "records")])
+@pytest.mark.parametrize(
+    "part, name", [("8a", "records"), ("8b", "strengths"), ("8b", "cuts"), ("8b", "records")]
+)
 def test_changing_an_argument_in_place_costs_its_property(part, name):
     names = list(next(iter(case(part)["inputs"].values())))
 
@@ -306,7 +343,10 @@ def test_changing_an_argument_in_place_costs_its_property(part, name):
 
     result = graded(part, changes)
     lost = {p.key for p in result.properties if not p.held}
-    assert "unchanged" in lost and name in next(p for p in result.properties if p.key == "unchanged").failure.yours
+    assert (
+        "unchanged" in lost
+        and name in next(p for p in result.properties if p.key == "unchanged").failure.yours
+    )
 
 
 # ---- frozen data against what owes nothing to the reference -------------------------------
@@ -321,12 +361,17 @@ def test_frozen_differences_are_what_a_vanishing_prior_tends_to():
             wins = torch.zeros(given["n"], given["n"], dtype=torch.float64)
             for i, j in given["records"]:
                 wins[i, j] += 1
-            narrow, wide = (bradley_terry.fit(wins, prior_sd=sd, steps=500).strengths for sd in (1e2, 1e4))
+            narrow, wide = (
+                bradley_terry.fit(wins, prior_sd=sd, steps=500).strengths for sd in (1e2, 1e4)
+            )
             narrow, wide = ((s[:, None] - s).numpy() for s in (narrow, wide))
             finite, infinite = np.isfinite(expected), np.isinf(expected)
             np.testing.assert_allclose(wide[finite], expected[finite], atol=2e-3)
             assert (np.sign(expected[infinite]) * (wide - narrow)[infinite] > 5).all()
-            seen = {"finite": seen["finite"] + finite.sum(), "infinite": seen["infinite"] + infinite.sum()}
+            seen = {
+                "finite": seen["finite"] + finite.sum(),
+                "infinite": seen["infinite"] + infinite.sum(),
+            }
     assert seen["finite"] > 60 and seen["infinite"] > 60
 
 
@@ -404,7 +449,9 @@ def test_frozen_gradients_are_differences_of_the_loss():
                         moved = {k: v.clone() for k, v in tensors.items()}
                         moved[of][place] += step
                         ends.append(exercise8.graded_loss(**moved).item())
-                    assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(array(probe["expected"])[place], abs=1e-6)
+                    assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(
+                        array(probe["expected"])[place], abs=1e-6
+                    )
                 compared += 1
     assert compared == 10
 
@@ -412,18 +459,28 @@ def test_frozen_gradients_are_differences_of_the_loss():
 def test_two_and_three_grades_are_the_models_that_the_exercise_names():
     gap, eta = torch.tensor([0.7, 0.0]).double(), 0.4
     record = torch.tensor([[0, 0, 1, 1]])
-    assert exercise8.graded_loss(gap, torch.tensor([[0.0]]).double(), record).item() == pytest.approx(
-        -math.log(1 / (1 + math.exp(-0.7))))
-    wins = exercise8.graded_loss(gap, torch.tensor([[-eta, eta]]).double(), torch.tensor([[0, 0, 1, 2]]))
-    assert wins.item() == pytest.approx(-math.log(1 / (1 + math.exp(-(0.7 - eta)))))  # Rao and Kupper: σ(s_i − s_j − η)
-    leaning = exercise8.graded_loss(torch.zeros(2).double(), torch.tensor([[-0.4]]).double(), record)
+    assert exercise8.graded_loss(
+        gap, torch.tensor([[0.0]]).double(), record
+    ).item() == pytest.approx(-math.log(1 / (1 + math.exp(-0.7))))
+    wins = exercise8.graded_loss(
+        gap, torch.tensor([[-eta, eta]]).double(), torch.tensor([[0, 0, 1, 2]])
+    )
+    assert wins.item() == pytest.approx(
+        -math.log(1 / (1 + math.exp(-(0.7 - eta))))
+    )  # Rao and Kupper: σ(s_i − s_j − η)
+    leaning = exercise8.graded_loss(
+        torch.zeros(2).double(), torch.tensor([[-0.4]]).double(), record
+    )
     assert math.exp(-leaning) > 0.5  # prefers the first of two equal replies
 
 
 @given(st.integers(0, 10_000))
 def test_grades_have_probabilities_that_sum_to_1(seed):
     rng = np.random.default_rng(seed)
-    strengths, cuts = torch.tensor(rng.normal(size=2) * 3), torch.tensor(np.sort(rng.normal(size=4) * 2))[None]
+    strengths, cuts = (
+        torch.tensor(rng.normal(size=2) * 3),
+        torch.tensor(np.sort(rng.normal(size=4) * 2))[None],
+    )
     each = [exercise8.graded_loss(strengths, cuts, torch.tensor([[0, 0, 1, g]])) for g in range(5)]
     assert sum(math.exp(-loss) for loss in each) == pytest.approx(1, abs=1e-9)
 
@@ -475,11 +532,19 @@ HOSTILE_8 = {
     **HOSTILE,
     "NaN": lambda *a: float("nan"),
     "tables of strings": both({"strengths": "a", "share": "b", "asked": "c"}),
-    "huge surveys": both({"strengths": [[1e308] * 3] * 2, "share": 1e308, "asked": [[1e308] * 3] * 3}),
-    "surveys of NaN": both({"strengths": [[math.nan] * 3] * 2, "share": math.nan, "asked": [[math.nan] * 3] * 3}),
+    "huge surveys": both(
+        {"strengths": [[1e308] * 3] * 2, "share": 1e308, "asked": [[1e308] * 3] * 3}
+    ),
+    "surveys of NaN": both(
+        {"strengths": [[math.nan] * 3] * 2, "share": math.nan, "asked": [[math.nan] * 3] * 3}
+    ),
     "ragged surveys": both({"strengths": [[1, 2, 3], [1]], "share": 0.5, "asked": [[0]]}),
-    "counts of NaN": both({"strengths": [[1, 2, 3]] * 2, "share": 0.5, "asked": [[math.nan] * 3] * 3}),
-    "negative counts": both({"strengths": [[1, 2, 3]] * 2, "share": 0.5, "asked": [[0, -1, -20]] * 3}),
+    "counts of NaN": both(
+        {"strengths": [[1, 2, 3]] * 2, "share": 0.5, "asked": [[math.nan] * 3] * 3}
+    ),
+    "negative counts": both(
+        {"strengths": [[1, 2, 3]] * 2, "share": 0.5, "asked": [[0, -1, -20]] * 3}
+    ),
     "nothing but deep lists": both({"strengths": [[[[1]]]], "share": [[[0.5]]], "asked": []}),
 }
 
@@ -493,14 +558,20 @@ def test_hostile_answers_get_a_float_a_panel_and_no_stderr(part, name, capsys):
     assert captured.err == "" and part in captured.out
     result = graded(part, HOSTILE_8[name])
     assert len(Panel(result)._repr_html_()) < 20_000 and len(repr(Panel(result))) < 20_000
-    assert graded(part, REFERENCE[part]).score == case(part)["points"]  # and it spoilt nothing for the next
+    assert (
+        graded(part, REFERENCE[part]).score == case(part)["points"]
+    )  # and it spoilt nothing for the next
 
 
 @pytest.mark.parametrize("part", list(REFERENCE))
 def test_text_from_an_answer_is_escaped_everywhere(part):
     evil = "<script>alert(1)</script>"
-    for answer in (raising(ValueError(evil)), lambda *a: type(evil, (), {})(), both(type(evil, (), {})()),
-                   both({"strengths": type(evil, (), {})(), "share": type(evil, (), {})(), "asked": evil})):
+    for answer in (
+        raising(ValueError(evil)),
+        lambda *a: type(evil, (), {})(),
+        both(type(evil, (), {})()),
+        both({"strengths": type(evil, (), {})(), "share": type(evil, (), {})(), "asked": evil}),
+    ):
         assert "<script" not in Panel(graded(part, answer))._repr_html_()
 
 
@@ -538,7 +609,11 @@ def changed_8c(side, **changes):
 def test_8c_says_what_is_wrong_with_a_survey(changes, found):
     result = graded("8c", changed_8c("safe", **changes))
     assert found in result.failure.yours and result.failure.heading == "Your survey"
-    assert {p.key: p.held for p in result.properties} == {"safe": False, "unsafe_flips": True, "unsafe_clear": True}
+    assert {p.key: p.held for p in result.properties} == {
+        "safe": False,
+        "unsafe_flips": True,
+        "unsafe_clear": True,
+    }
 
 
 def test_8c_one_side_alone_earns_its_points():
@@ -564,7 +639,9 @@ def test_8c_points_follow_from_the_effect(seed):
     asked[0, 1], asked[0, 2] = 1, 10
     asked += asked.T
     side = {"strengths": strengths, "share": share, "asked": asked}
-    earned = {p.key: p.earned for p in graded("8c", lambda: {"safe": side, "unsafe": side}).properties}
+    earned = {
+        p.key: p.earned for p in graded("8c", lambda: {"safe": side, "unsafe": side}).properties
+    }
 
     gaps = strengths[:, :, None] - strengths[:, None]
     majority = (np.array([share, 1 - share])[:, None, None] / (1 + np.exp(-gaps))).sum(0)
@@ -577,7 +654,10 @@ def test_8c_points_follow_from_the_effect(seed):
     i, j = np.triu_indices(n, 1)
     votes = (majority > 0.5)[i, j]
     decided = (abs(majority[i, j] - 0.5) >= 0.02).all()
-    circle = any(np.linalg.matrix_power((majority > 0.5) & ~np.eye(n, dtype=bool), k).trace() for k in range(1, n + 1))
+    circle = any(
+        np.linalg.matrix_power((majority > 0.5) & ~np.eye(n, dtype=bool), k).trace()
+        for k in range(1, n + 1)
+    )
     follow = all((np.where(votes, order[i, j], -order[i, j]) >= 0.1).all() for order in orders)
     disagree = ((gaps[0] >= 0.5) & (gaps[1] <= -0.5)).any()
     flips = ((orders[0] >= 0.1) & (orders[1] <= -0.1)).any()
@@ -592,12 +672,19 @@ def test_8c_the_learner_has_the_pool_and_the_bounds_that_are_checked(capsys):
     exec(source_of(UNTOUCHED, "d8c"), space)
     survey = pooled._Survey({name: space[name] for name in ("strengths", "share", "asked")}, bounds)
     np.testing.assert_allclose(survey.majority, space["majority"])
-    printed = re.findall(r"-?\d\.\d+|-?\d\.(?= |\])", capsys.readouterr().out.split("asked alike")[1])
-    assert [float(number) for number in printed] == pytest.approx([*survey.equal, *survey.asked], abs=0.006)
+    printed = re.findall(
+        r"-?\d\.\d+|-?\d\.(?= |\])", capsys.readouterr().out.split("asked alike")[1]
+    )
+    assert [float(number) for number in printed] == pytest.approx(
+        [*survey.equal, *survey.asked], abs=0.006
+    )
     (fewest, most), (least, greatest) = bounds["items"], bounds["share"]
     assert f"{fewest} to {most} items, strengths within ±{bounds['largest_strength']:g}" in question
     assert f"share from {least:g} to {greatest:g}" in question
-    assert f"from 1 to {bounds['most_asked']:g} elsewhere, the largest at least {bounds['uneven']:g} times" in question
+    assert (
+        f"from 1 to {bounds['most_asked']:g} elsewhere, the largest at least {bounds['uneven']:g} times"
+        in question
+    )
     assert f"each by at least {thresholds['disagree']:g} nats" in question
     assert question.count(f"majority is at least {thresholds['majority']:g}") == 1
     assert f"every majority at least {thresholds['majority']:g}" in question
@@ -609,7 +696,9 @@ def test_8c_the_learner_has_the_pool_and_the_bounds_that_are_checked(capsys):
 
 def hidden_surveys():
     stored = case("8d")["runs"]
-    return [coverage.survey(s) for s in stored], np.array([s["outcome"] == "regressed" for s in stored])
+    return [coverage.survey(s) for s in stored], np.array(
+        [s["outcome"] == "regressed" for s in stored]
+    )
 
 
 def reached(metric) -> float:
@@ -629,10 +718,18 @@ def test_intervals_hold_the_truth_as_often_as_the_exercise_says(drawn):
         rates.append([survey.coverage(rng, 2000) for survey in pair])
     healthy, regressed = np.array(rates).T
     error = np.sqrt(0.95 * 0.05 / 2000)
-    assert abs(healthy - 0.95).max() < 0.01 + 3 * error and healthy.mean() == pytest.approx(0.95, abs=0.005)
-    low, high = (2 * NormalDist().cdf(surveys.Z / math.sqrt(excess)) - 1 for excess in reversed(surveys.EXCESS))
+    assert abs(healthy - 0.95).max() < 0.01 + 3 * error and healthy.mean() == pytest.approx(
+        0.95, abs=0.005
+    )
+    low, high = (
+        2 * NormalDist().cdf(surveys.Z / math.sqrt(excess)) - 1
+        for excess in reversed(surveys.EXCESS)
+    )
     assert low - 0.03 < regressed.min() and regressed.max() < high + 0.03
-    promised = [int(number) / 100 for number in re.search(r"the truth (\d+) to (\d+) times", flowing("q8d")).groups()]
+    promised = [
+        int(number) / 100
+        for number in re.search(r"the truth (\d+) to (\d+) times", flowing("q8d")).groups()
+    ]
     assert promised[0] - 0.03 < regressed.min() and regressed.max() < promised[1] + 0.03
     assert promised[0] <= low and high <= promised[1]
     assert f"holds the truth {surveys.LEVEL * 100:.0f} times in 100" in flowing("q8d")
@@ -646,7 +743,9 @@ def test_twins_differ_in_what_annotators_share_only(drawn):
         true = [1 + survey.rho * (together - 1) for survey in (healthy, regressed)]
         assert true[0] == pytest.approx(healthy.assumed)
         assert surveys.EXCESS[0] <= true[1] / healthy.assumed <= surveys.EXCESS[1]
-    assert sum(healthy.assumed == 1 for healthy, _ in drawn) >= 2  # some took every comparison as independent
+    assert (
+        sum(healthy.assumed == 1 for healthy, _ in drawn) >= 2
+    )  # some took every comparison as independent
 
 
 def test_the_design_effect_is_that_of_the_answers():
@@ -666,17 +765,25 @@ def test_stored_surveys_are_the_drawn_ones(drawn):
     for run, place in zip(found, order):
         assert np.array_equal(np.bincount(run["annotator"]), both[place].loads)
         assert np.array_equal(np.bincount(run["annotator"], weights=run["won"]), both[place].wins)
-        assert (run["low"], run["high"]) == pytest.approx((both[place].low, both[place].high), abs=1e-4)
+        assert (run["low"], run["high"]) == pytest.approx(
+            (both[place].low, both[place].high), abs=1e-4
+        )
         assert run["won"].dtype == bool and run["won"].shape == run["annotator"].shape
-    assert 0.25 < runs.auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75  # the order says nothing
-    assert sorted(outcome for _, outcome in practice_surveys()) == ["healthy"] * 3 + ["regressed"] * 3
+    assert (
+        0.25 < runs.auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75
+    )  # the order says nothing
+    assert (
+        sorted(outcome for _, outcome in practice_surveys()) == ["healthy"] * 3 + ["regressed"] * 3
+    )
 
 
 def test_the_reported_interval_is_that_of_the_answers_under_the_assumption(drawn):
     """Against the lesson's fit of the two models, whose interval takes comparisons as independent."""
     for healthy, _ in drawn:
         won, n = healthy.wins.sum(), healthy.loads.sum()
-        low, high = bradley_terry.fit(torch.tensor([[0.0, won], [n - won, 0.0]])).interval(0, 1, surveys.LEVEL)
+        low, high = bradley_terry.fit(torch.tensor([[0.0, won], [n - won, 0.0]])).interval(
+            0, 1, surveys.LEVEL
+        )
         half = (high - low).item() / 2 * math.sqrt(healthy.assumed)
         assert (healthy.high - healthy.low) / 2 == pytest.approx(half, rel=2e-3)
         assert (healthy.high + healthy.low) / 2 == pytest.approx((high + low).item() / 2, abs=3e-3)
@@ -688,7 +795,12 @@ def test_what_the_truth_is_is_not_stored():
 
 
 def test_obvious_metrics_do_not_separate_the_hidden_surveys_and_the_answer_does():
-    for metric in (surveys.few_answers, surveys.narrow, surveys.against_independent, surveys.one_sided):
+    for metric in (
+        surveys.few_answers,
+        surveys.narrow,
+        surveys.against_independent,
+        surveys.one_sided,
+    ):
         assert 0.4 < reached(metric) < 0.6
     assert reached(surveys.dissenters) < reached(surveys.spread_of_rates) < 0.9
     assert reached(surveys.design_effect) < 0.9 < reached(exercise8.interval_overconfidence)
@@ -718,34 +830,56 @@ def test_the_numbers_in_8d_are_the_measured_ones():
     question, hints = source_of(UNTOUCHED, "q8d"), source_of(UNTOUCHED, "h8d")
     measured = json.loads(surveys.MEASURED.read_text(encoding="utf-8"))
     table = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", question, re.M))
-    expected = {name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()}
+    expected = {
+        name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()
+    }
     del expected["reference answer"]
     ignored = measured["auc"]["design effect by annotators, the interval ignored"]["mean"]
     del expected["design effect by annotators, the interval ignored"]
     assert table == expected and f"{measured['draws']} fresh draws" in question
     assert "AUC near 0.85" in hints and abs(ignored - 0.85) < 0.02
-    assert "AUC near 0.8.*" in hints and abs(measured["auc"]["standard deviation of the annotators' win rates"]["mean"]
-                                             - 0.8) < 0.03
+    assert (
+        "AUC near 0.8.*" in hints
+        and abs(measured["auc"]["standard deviation of the annotators' win rates"]["mean"] - 0.8)
+        < 0.03
+    )
     low, high = surveys.EXCESS
-    for stated in (f"is {low:g} to {high:g} times the assumed one", f"{case('8d')['full_points_from']:.2f} earns both",
-                   f"{case('8d')['no_points_up_to']:.2f} none"):
+    for stated in (
+        f"is {low:g} to {high:g} times the assumed one",
+        f"{case('8d')['full_points_from']:.2f} earns both",
+        f"{case('8d')['no_points_up_to']:.2f} none",
+    ):
         assert stated in question, stated
 
 
 def test_8d_points_grow_with_the_auc():
     _, regressed = hidden_surveys()
-    for above, points in ((10, 0.0), (16, 0.0), (18, 2.0), (20, 2.0), (17, pytest.approx(1.0, abs=0.01))):
+    for above, points in (
+        (10, 0.0),
+        (16, 0.0),
+        (18, 2.0),
+        (20, 2.0),
+        (17, pytest.approx(1.0, abs=0.01)),
+    ):
         order = iter(range(40))
-        numbers = {i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))}
+        numbers = {
+            i: (1.0 if rank < above else -1.0) for rank, i in enumerate(np.flatnonzero(regressed))
+        }
         assert graded("8d", lambda run: numbers.get(next(order), 0.0)).score == points
 
 
 def test_8d_upside_down_constant_and_unusable_scores_are_told_apart():
-    assert graded("8d", lambda run: -exercise8.interval_overconfidence(run)).diagnoses == (exercise8.UPSIDE_DOWN,)
+    assert graded("8d", lambda run: -exercise8.interval_overconfidence(run)).diagnoses == (
+        exercise8.UPSIDE_DOWN,
+    )
     assert "same score" in graded("8d", lambda run: 1).diagnoses[0]
     numbers = iter([0.0, 1.0, float("nan")])
     result = graded("8d", lambda run: next(numbers))
-    assert result.score == 0.0 and result.failure.inputs == "survey 3 of 40" and "nan" in result.failure.yours
+    assert (
+        result.score == 0.0
+        and result.failure.inputs == "survey 3 of 40"
+        and "nan" in result.failure.yours
+    )
     shown = graded("8d", surveys.narrow).failure.inputs
     assert re.search(r"\d+ comparisons by \d+ annotators, A won \d\d\.\d%, interval [+-]\d", shown)
 
@@ -765,12 +899,21 @@ def test_8d_every_call_gets_its_own_copy():
 
 
 def test_worked_numbers_of_the_hints_are_right():
-    worked = exercise8.differences(torch.tensor([[0, 1]] * 3 + [[1, 0]] + [[1, 2]] * 2 + [[3, 2]]), 4)
+    worked = exercise8.differences(
+        torch.tensor([[0, 1]] * 3 + [[1, 0]] + [[1, 2]] * 2 + [[3, 2]]), 4
+    )
     assert f"log 3 = {worked[0, 1]:.3f}" in flowing("h8a")
-    assert worked[0, 2] == worked[1, 2] == worked[3, 2] == math.inf and worked[0, 3].isnan() and worked[1, 3].isnan()
+    assert (
+        worked[0, 2] == worked[1, 2] == worked[3, 2] == math.inf
+        and worked[0, 3].isnan()
+        and worked[1, 3].isnan()
+    )
 
     cuts, strengths = torch.tensor([[-1.0, 0.5]]).double(), torch.tensor([1.0, 0.0]).double()
-    costs = [exercise8.graded_loss(strengths, cuts, torch.tensor([[0, 0, 1, g]])).item() for g in range(3)]
+    costs = [
+        exercise8.graded_loss(strengths, cuts, torch.tensor([[0, 0, 1, g]])).item()
+        for g in range(3)
+    ]
     lowest, middle, highest = (math.exp(-cost) for cost in costs)
     factors = [torch.tensor(x).sigmoid().item() for x in (2.0, -0.5)] + [1 - math.exp(-1.5)]
     assert math.prod(factors) == pytest.approx(middle)
@@ -792,9 +935,15 @@ def test_worked_numbers_of_the_hints_are_right():
     run = {"annotator": np.repeat(np.arange(4), 10), "won": np.arange(40) % 10 < np.repeat(won, 10)}
     independent, clustered = 1 / math.sqrt(10), math.sqrt(surveys.clustered_variance(run))
     assert np.array_equal(surveys.by_annotator(run), [answered, won])
-    for number in (f"{independent:.3f}", f"±{surveys.Z * independent:.2f}", f"{4 / 3 * 50:.1f}",
-                   f"{math.sqrt(4 / 3 * 50):.1f} wins", f"{clustered:.3f}", f"±{surveys.Z * clustered:.2f}",
-                   f"{clustered / independent:.1f} times"):
+    for number in (
+        f"{independent:.3f}",
+        f"±{surveys.Z * independent:.2f}",
+        f"{4 / 3 * 50:.1f}",
+        f"{math.sqrt(4 / 3 * 50):.1f} wins",
+        f"{clustered:.3f}",
+        f"±{surveys.Z * clustered:.2f}",
+        f"{clustered / independent:.1f} times",
+    ):
         assert number in flowing("h8d"), number
     assert f"{2 / math.sqrt(9000):.2f}" == "0.02" and "0.26 to 0.34" in flowing("r8")
     assert 0.3 - surveys.Z * 2 / math.sqrt(9000) == pytest.approx(0.26, abs=0.005)
@@ -811,7 +960,9 @@ def test_asked_alike_the_fit_ranks_by_the_sum_of_each_row(seed):
 
 def test_a_table_with_nan_is_compared_entry_by_entry():
     expected = array(case("8a")["properties"][2]["probes"][1]["expected"])
-    assert np.isnan(expected).any() and np.isinf(expected).any() and close(expected.copy(), expected)
+    assert (
+        np.isnan(expected).any() and np.isinf(expected).any() and close(expected.copy(), expected)
+    )
     for place in ((1, 2), (0, 1)):
         changed = expected.copy()
         changed[place] = 0.0

@@ -8,7 +8,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.calibration import Reliability
+from helpers.calibration import reliability
 from helpers.figures.drawing import COLOURS, legend_right, styled
 
 
@@ -80,8 +80,15 @@ def plot_claimed(panels: dict[str, list[list[float]]], title: str) -> Figure:
 
 
 @styled
-def plot_reliability(panels: dict[str, dict[str, Reliability]], title: str) -> Figure:
-    """Observed frequency against forecast by bins, a panel per model: before and after scaling."""
+def plot_reliability(models: dict[str, tuple[Tensor, Tensor, float]], title: str) -> Figure:
+    """Observed frequency against forecast by bins, a panel per model: before and after scaling.
+
+    models: name → (margins (n,), labels (n,), temperature).
+    """
+    panels = {
+        name: {k: reliability((m / t).sigmoid(), y) for k, t in (("as it is", 1.0), ("scaled", T))}
+        for name, (m, y, T) in models.items()
+    }
     figure, axes = plt.subplots(
         1, len(panels), figsize=(4.6 * max(len(panels), 1.5), 4.0), squeeze=False, sharey=True
     )
@@ -133,10 +140,10 @@ def plot_kappas(kappas: dict[str, Tensor], alphas: dict[str, float], title: str)
 
 
 @styled
-def plot_orders(replies: list[str], fits: dict[str, Tensor], title: str) -> Figure:
-    """Order of the replies by each of three fits, name → their rewards, the best on top."""
+def plot_orders(replies: list[str], fits: dict[str, tuple[Tensor, float]], title: str) -> Figure:
+    """Order of the replies by each of three fits, name → (rewards, misfit), the best on top."""
     figure, ax = plt.subplots(figsize=(8.5, 3.6))
-    rewards = [np.asarray(values).ravel() for values in fits.values()]
+    rewards = [np.asarray(values).ravel() for values, _ in fits.values()]
     ranks = np.array([np.argsort(np.argsort(-values)) + 1 for values in rewards])
     place = np.arange(len(fits))
     for k, reply in enumerate(f"“{text}”" for text in replies):
@@ -163,19 +170,19 @@ def plot_orders(replies: list[str], fits: dict[str, Tensor], title: str) -> Figu
 @styled
 def plot_ece_bias(
     sizes: list[int],
-    perfect: dict[int, list[tuple[float, float]]],
+    drawn: dict[int, list[float]],
+    formula: dict[int, list[float]],
     hidden: dict[int, float],
     error: float,
     title: str,
 ) -> Figure:
-    """Left: ECE of a perfect forecaster: bins → (measured, by the formula) for each size.
+    """Left: ECE of a perfect forecaster: bins → value for each size, measured and by the formula.
 
     Right: ECE by bins of a forecaster whose errors, ``error`` in size, alternate in sign.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9), sharey=False)
-    for (bins, both), role in zip(perfect.items(), ("policy", "gold")):
-        found, formula = zip(*both)
-        left.plot(sizes, formula, color=COLOURS[role], lw=1.5, ls="--")
+    for (bins, found), role in zip(drawn.items(), ("policy", "gold")):
+        left.plot(sizes, formula[bins], color=COLOURS[role], lw=1.5, ls="--")
         left.plot(
             sizes, found, color=COLOURS[role], ls="none", marker="o", ms=7, label=f"{bins} bins"
         )

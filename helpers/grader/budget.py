@@ -18,7 +18,9 @@ HEADING = "Your table"
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Spend the budget on the safe and the unsafe table of ``answer()``. case: points, quality, bounds, thresholds."""
 
-    def on_table(side: str, verdict: Callable[[_Table, dict], Verdict]) -> Callable[[dict, dict], Verdict]:
+    def on_table(
+        side: str, verdict: Callable[[_Table, dict], Verdict]
+    ) -> Callable[[dict, dict], Verdict]:
         return lambda sides, case: verdict(_Table(sides.get(side), case), case["thresholds"])
 
     judges = {
@@ -34,7 +36,9 @@ class _Table:
 
     def __init__(self, side: Any, case: dict[str, Any]):
         if type(side) is not dict:
-            raise Unusable("not written yet" if side is None else f"it is a {type_name(side)}, not a dict")
+            raise Unusable(
+                "not written yet" if side is None else f"it is a {type_name(side)}, not a dict"
+            )
         self.quality, self.budget = np.array(case["quality"]), case["budget"]
         self.ref, self.rewards = (self._array(side, name) for name in ("ref", "rewards"))
         self._check_bounds(case["bounds"])
@@ -46,19 +50,29 @@ class _Table:
         try:
             found = plain(side[name])
         except Unusable as error:
-            raise Unusable(f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers") from error
+            raise Unusable(
+                f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers"
+            ) from error
         if found.shape != self.quality.shape:
             K = len(self.quality)
-            raise Unusable(f"{name!r} of shape {found.shape}: expected one number for each of {K} responses")
+            raise Unusable(
+                f"{name!r} of shape {found.shape}: expected one number for each of {K} responses"
+            )
         return found
 
     def _check_bounds(self, bounds: dict[str, float]) -> None:
-        if not np.abs(self.rewards).max() <= bounds["largest_reward"]:  # NaN and infinity end here too
-            raise Unusable(f"'rewards' up to {np.abs(self.rewards).max():.3g}: expected finite, at most "
-                           f"{bounds['largest_reward']:g} either way")
+        if (
+            not np.abs(self.rewards).max() <= bounds["largest_reward"]
+        ):  # NaN and infinity end here too
+            raise Unusable(
+                f"'rewards' up to {np.abs(self.rewards).max():.3g}: expected finite, at most "
+                f"{bounds['largest_reward']:g} either way"
+            )
         if not self.ref.min() >= bounds["least_probability"]:
-            raise Unusable(f"one response has probability {self.ref.min():.2g} under the reference: expected at least "
-                           f"{bounds['least_probability']:g} for each")
+            raise Unusable(
+                f"one response has probability {self.ref.min():.2g} under the reference: expected at least "
+                f"{bounds['least_probability']:g} for each"
+            )
         if not abs(self.ref.sum() - 1) <= 1e-5:
             raise Unusable(f"'ref' sums to {self.ref.sum():.6g}: expected 1")
         self.ref = self.ref / self.ref.sum()
@@ -71,8 +85,10 @@ class _Table:
             raise Refused("all rewards are equal", f"No budget can be spent: {why}")
         largest = -np.log(self.ref[self.rewards == self.rewards.max()].sum())
         if not largest > self.budget:
-            why = (f"Your table can spend at most {largest:.2f} nats, −log π_ref of the response with the largest "
-                   f"reward; asked is {self.budget:g}. Make that response rarer under the reference.")
+            why = (
+                f"Your table can spend at most {largest:.2f} nats, −log π_ref of the response with the largest "
+                f"reward; asked is {self.budget:g}. Make that response rarer under the reference."
+            )
             raise Refused(f"it can spend at most {largest:.3f} nats", why)
         scores = (self.rewards - self.rewards.max()) / spread
 
@@ -84,11 +100,16 @@ class _Table:
         while _kl(tilted(high), self.ref) < self.budget:
             high *= 2
             if high > 1e12:
-                raise Refused("two rewards are nearly equal", "The largest rewards are too close to be told apart.")
+                raise Refused(
+                    "two rewards are nearly equal",
+                    "The largest rewards are too close to be told apart.",
+                )
         low = 0.0
         for _ in range(60):
             middle = (low + high) / 2
-            low, high = (middle, high) if _kl(tilted(middle), self.ref) < self.budget else (low, middle)
+            low, high = (
+                (middle, high) if _kl(tilted(middle), self.ref) < self.budget else (low, middle)
+            )
         return tilted(high)
 
     def change(self, of: np.ndarray) -> float:
@@ -110,10 +131,17 @@ class _Table:
     def story(self) -> str:
         """What spending the budget did."""
         most = int((self.policy - self.ref).argmax())
-        lines = [f"{name} {self.ref @ of:+.3f} → {self.policy @ of:+.3f}"
-                 for name, of in (("mean reward", self.rewards), ("mean quality", self.quality))]
+        lines = [
+            f"{name} {self.ref @ of:+.3f} → {self.policy @ of:+.3f}"
+            for name, of in (("mean reward", self.rewards), ("mean quality", self.quality))
+        ]
         lines.append(f"correlation under the reference {self.correlation:+.2f}")
-        return "\n".join([*lines, f"largest gain: response {most}, {self.ref[most]:.3f} → {self.policy[most]:.3f}"])
+        return "\n".join(
+            [
+                *lines,
+                f"largest gain: response {most}, {self.ref[most]:.3f} → {self.policy[most]:.3f}",
+            ]
+        )
 
 
 def _kl(policy: np.ndarray, ref: np.ndarray) -> float:
@@ -128,7 +156,9 @@ def _safe(table: _Table, thresholds: dict[str, float]) -> Verdict:
     why = f"Safe table: quality changes by {change:+.2f}; asked is a rise of {least:g} or more."
     if change <= -least:
         why = f"Safe table: quality falls by {-change:.2f} although reward rises. That is the other effect."
-    return Failure(str(table), table.story(), f"mean quality rises by at least {least:g}", HEADING), why
+    return Failure(
+        str(table), table.story(), f"mean quality rises by at least {least:g}", HEADING
+    ), why
 
 
 def _unsafe_lowers(table: _Table, thresholds: dict[str, float]) -> Verdict:
@@ -137,9 +167,16 @@ def _unsafe_lowers(table: _Table, thresholds: dict[str, float]) -> Verdict:
         return None, ""
     why = f"Unsafe table: quality falls by {-change:.2f}; asked is {least:g} or more."
     if change >= 0:
-        why = (f"Unsafe table: quality rises by {change:.2f}, so spending the budget did what one hopes for. Where "
-               "does the mass go, and what is its quality?")
-    return Failure(str(table), table.story(), f"reward rises, mean quality falls by at least {least:g}", HEADING), why
+        why = (
+            f"Unsafe table: quality rises by {change:.2f}, so spending the budget did what one hopes for. Where "
+            "does the mass go, and what is its quality?"
+        )
+    return Failure(
+        str(table),
+        table.story(),
+        f"reward rises, mean quality falls by at least {least:g}",
+        HEADING,
+    ), why
 
 
 def _unsafe_unseen(table: _Table, thresholds: dict[str, float]) -> Verdict:
@@ -151,4 +188,9 @@ def _unsafe_unseen(table: _Table, thresholds: dict[str, float]) -> Verdict:
         why += "Such a reward is wrong about ordinary responses, and anyone who looks would have seen it."
     else:
         why += "The response that spoils it is too common under the reference, or reward is off elsewhere too."
-    return Failure(str(table), table.story(), f"a correlation of at least {least:g} under the reference", HEADING), why
+    return Failure(
+        str(table),
+        table.story(),
+        f"a correlation of at least {least:g} under the reference",
+        HEADING,
+    ), why

@@ -16,7 +16,12 @@ from helpers.grader.texts import type_name
 from helpers.grader.trial import Unusable, plain
 
 SLICES = "ordinary", "risky"
-LEAST_PAIRS, MOST_PAIRS, MOST_ROWS, LARGEST_MARGIN = 100, 5000, 20, 20.0  # pairs per slice; in all; rows per slice
+LEAST_PAIRS, MOST_PAIRS, MOST_ROWS, LARGEST_MARGIN = (
+    100,
+    5000,
+    20,
+    20.0,
+)  # pairs per slice; in all; rows per slice
 
 # ---- 7c: two slices, one temperature --------------------------------------------------------
 
@@ -47,7 +52,9 @@ def temperature_report(pairs: Mapping[str, Any]) -> Scaling:
     temperature is best: no pair wrong, or margins no better than chance.
     """
     if not isinstance(pairs, Mapping):
-        raise ValueError(f"pairs is a {type_name(pairs)}: expected a dict with the keys 'ordinary' and 'risky'")
+        raise ValueError(
+            f"pairs is a {type_name(pairs)}: expected a dict with the keys 'ordinary' and 'risky'"
+        )
     tables = {name: _rows(name, pairs.get(name)) for name in SLICES}
     tables["all"] = np.concatenate(list(tables.values()))
     if tables["all"][:, 1:].sum() > MOST_PAIRS:
@@ -55,7 +62,9 @@ def temperature_report(pairs: Mapping[str, Any]) -> Scaling:
     temperature = _temperature(tables["all"])
     right = {name: rows[:, 1].sum() / rows[:, 1:].sum() for name, rows in tables.items()}
     too_sure = {name: float(_mean_forecast(rows) - right[name]) for name, rows in tables.items()}
-    before, after = ({name: _ece(rows, T) for name, rows in tables.items()} for T in (1.0, temperature))
+    before, after = (
+        {name: _ece(rows, T) for name, rows in tables.items()} for T in (1.0, temperature)
+    )
     return Scaling(float(right["all"]), temperature, before, after, too_sure)
 
 
@@ -66,16 +75,24 @@ def _rows(name: str, value: Any) -> np.ndarray:
     try:
         rows = plain(value)
     except Unusable as error:
-        raise ValueError(f"{name!r}: {str(error).removeprefix('returned ')} instead of rows of numbers") from error
+        raise ValueError(
+            f"{name!r}: {str(error).removeprefix('returned ')} instead of rows of numbers"
+        ) from error
     if rows.ndim != 2 or rows.shape[1] != 3 or not 1 <= len(rows) <= MOST_ROWS:
-        raise ValueError(f"{name!r} has shape {rows.shape}: expected 1 to {MOST_ROWS} rows (margin, right, wrong)")
+        raise ValueError(
+            f"{name!r} has shape {rows.shape}: expected 1 to {MOST_ROWS} rows (margin, right, wrong)"
+        )
     margin, counts = rows[:, 0], rows[:, 1:]
     if not ((margin > 0) & (margin <= LARGEST_MARGIN)).all():
-        raise ValueError(f"{name!r} has margins from {margin.min():.3g} to {margin.max():.3g}: expected above 0, the "
-                         f"preferred response's over the other's, and at most {LARGEST_MARGIN:g}")
+        raise ValueError(
+            f"{name!r} has margins from {margin.min():.3g} to {margin.max():.3g}: expected above 0, the "
+            f"preferred response's over the other's, and at most {LARGEST_MARGIN:g}"
+        )
     if not ((counts >= 0) & (counts == np.round(counts)) & (counts <= MOST_PAIRS)).all():
-        raise ValueError(f"{name!r} has counts from {counts.min():.3g} to {counts.max():.3g}: expected whole numbers "
-                         f"from 0 to {MOST_PAIRS}")
+        raise ValueError(
+            f"{name!r} has counts from {counts.min():.3g} to {counts.max():.3g}: expected whole numbers "
+            f"from 0 to {MOST_PAIRS}"
+        )
     if counts.sum() < LEAST_PAIRS:
         raise ValueError(f"{name!r} has {counts.sum():.0f} pairs: expected at least {LEAST_PAIRS}")
     return rows
@@ -102,10 +119,17 @@ def _temperature(rows: np.ndarray) -> float:
     margin, right, wrong = rows.T
 
     def slope(sharpness: float) -> float:
-        return float((margin * (wrong * _sigmoid(sharpness * margin) - right * _sigmoid(-sharpness * margin))).sum())
+        return float(
+            (
+                margin
+                * (wrong * _sigmoid(sharpness * margin) - right * _sigmoid(-sharpness * margin))
+            ).sum()
+        )
 
     if not wrong.any():
-        raise ValueError("no pair is wrong: the log loss falls as T goes to 0. Expected some errors")
+        raise ValueError(
+            "no pair is wrong: the log loss falls as T goes to 0. Expected some errors"
+        )
     if slope(0.0) >= 0:
         raise ValueError("the margins are no better than chance: no finite temperature is best")
     low, high = 0.0, 1.0
@@ -119,7 +143,9 @@ def _temperature(rows: np.ndarray) -> float:
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Judge 7c by effect: what one temperature does to both of the learner's sets of pairs."""
-    return judge_sides(answer, case, {"safe": _safe, "unsafe_slice": _slice, "unsafe_unseen": _unseen})
+    return judge_sides(
+        answer, case, {"safe": _safe, "unsafe_slice": _slice, "unsafe_unseen": _unseen}
+    )
 
 
 class _Side:
@@ -128,7 +154,9 @@ class _Side:
     def __init__(self, sides: dict, which: str):
         pairs = sides.get(which)
         if type(pairs) is not dict:
-            raise Unusable("not written yet" if pairs is None else f"it is a {type_name(pairs)}, not a dict")
+            raise Unusable(
+                "not written yet" if pairs is None else f"it is a {type_name(pairs)}, not a dict"
+            )
         try:
             self.found = temperature_report(pairs)
             self._rows = {name: plain(pairs[name]) for name in SLICES}
@@ -136,8 +164,10 @@ class _Side:
             raise Unusable(str(error)) from error
 
     def __str__(self) -> str:
-        return "\n".join(f"{name} = {np.array2string(rows, precision=3, suppress_small=True, threshold=30)}"
-                         for name, rows in self._rows.items())
+        return "\n".join(
+            f"{name} = {np.array2string(rows, precision=3, suppress_small=True, threshold=30)}"
+            for name, rows in self._rows.items()
+        )
 
     def story(self) -> str:
         """Accuracy and temperature, then each slice."""
@@ -153,16 +183,25 @@ def _safe(sides: dict, case: dict[str, Any]) -> Verdict:
     side, limits = _Side(sides, "safe"), case["thresholds"]
     found = side.found
     worst = max(SLICES, key=found.ece_after.get)
-    if found.too_sure["all"] >= limits["too_sure_before"] and found.ece_after[worst] <= limits["ece"]:
+    if (
+        found.too_sure["all"] >= limits["too_sure_before"]
+        and found.ece_after[worst] <= limits["ece"]
+    ):
         return None, ""
     if found.too_sure["all"] < limits["too_sure_before"]:
-        why = (f"Safe example: before scaling the forecasts are too sure by {found.too_sure['all']:+.2f}; asked are "
-               f"{limits['too_sure_before']:+g} or more. There is nothing for a temperature to repair.")
+        why = (
+            f"Safe example: before scaling the forecasts are too sure by {found.too_sure['all']:+.2f}; asked are "
+            f"{limits['too_sure_before']:+g} or more. There is nothing for a temperature to repair."
+        )
     else:
-        why = (f"Safe example: after scaling, the ECE of the {worst} slice is {found.ece_after[worst]:.3f}. One "
-               "temperature stretches all margins alike, so it repairs only what is wrong by one factor everywhere.")
-    asked = (f"too sure by at least {limits['too_sure_before']:g} before, ECE at most {limits['ece']:g} in each slice "
-             "after")
+        why = (
+            f"Safe example: after scaling, the ECE of the {worst} slice is {found.ece_after[worst]:.3f}. One "
+            "temperature stretches all margins alike, so it repairs only what is wrong by one factor everywhere."
+        )
+    asked = (
+        f"too sure by at least {limits['too_sure_before']:g} before, ECE at most {limits['ece']:g} in each slice "
+        "after"
+    )
     return Failure(str(side), side.story(), asked, HEADING), why
 
 
@@ -171,9 +210,13 @@ def _slice(sides: dict, case: dict[str, Any]) -> Verdict:
     found = side.found.too_sure["risky"]
     if found >= least:
         return None, ""
-    why = (f"Unsafe example: on the risky slice the forecasts are too sure by {found:+.2f}; asked are {least:+g} or "
-           "more. How sure is the model there, and how often is it right?")
-    return Failure(str(side), side.story(), f"too sure by at least {least:g} on the risky slice", HEADING), why
+    why = (
+        f"Unsafe example: on the risky slice the forecasts are too sure by {found:+.2f}; asked are {least:+g} or "
+        "more. How sure is the model there, and how often is it right?"
+    )
+    return Failure(
+        str(side), side.story(), f"too sure by at least {least:g} on the risky slice", HEADING
+    ), why
 
 
 def _unseen(sides: dict, case: dict[str, Any]) -> Verdict:
@@ -181,21 +224,31 @@ def _unseen(sides: dict, case: dict[str, Any]) -> Verdict:
     found, (low, high) = unsafe.found, limits["temperature"]
     accuracies = safe.found.accuracy, found.accuracy
     if found.ece["all"] > limits["ece"]:
-        why = (f"Unsafe example: the ECE of all pairs is {found.ece['all']:.3f}, so anyone who looks is warned. What "
-               "would the ordinary slice have to be like for the errors to cancel inside each bin?")
+        why = (
+            f"Unsafe example: the ECE of all pairs is {found.ece['all']:.3f}, so anyone who looks is warned. What "
+            "would the ordinary slice have to be like for the errors to cancel inside each bin?"
+        )
     elif not low <= found.temperature <= high:
-        why = (f"Unsafe example: the temperature of all pairs is {found.temperature:.2f}, a sign that something is "
-               "wrong. Where one forecast is right on average, T is 1.")
+        why = (
+            f"Unsafe example: the temperature of all pairs is {found.temperature:.2f}, a sign that something is "
+            "wrong. Where one forecast is right on average, T is 1."
+        )
     elif min(accuracies) < limits["accuracy"]:
-        why = (f"Your accuracies are {accuracies[0]:.3f} and {accuracies[1]:.3f}; asked are {limits['accuracy']:g} or "
-               "more in both. A model that nobody would deploy shows nothing.")
+        why = (
+            f"Your accuracies are {accuracies[0]:.3f} and {accuracies[1]:.3f}; asked are {limits['accuracy']:g} or "
+            "more in both. A model that nobody would deploy shows nothing."
+        )
     elif abs(accuracies[0] - accuracies[1]) > limits["equal"]:
-        why = (f"Your accuracies differ, {accuracies[0]:.3f} and {accuracies[1]:.3f}: whoever compares them would have "
-               "been warned.")
+        why = (
+            f"Your accuracies differ, {accuracies[0]:.3f} and {accuracies[1]:.3f}: whoever compares them would have "
+            "been warned."
+        )
     else:
         return None, ""
-    asked = (f"on all pairs ECE at most {limits['ece']:g} and T from {low:g} to {high:g}; accuracies at least "
-             f"{limits['accuracy']:g} and equal within {limits['equal']:g}")
+    asked = (
+        f"on all pairs ECE at most {limits['ece']:g} and T from {low:g} to {high:g}; accuracies at least "
+        f"{limits['accuracy']:g} and equal within {limits['equal']:g}"
+    )
     story = f"{unsafe.story()}\naccuracy of the safe example {safe.found.accuracy:.3f}"
     return Failure(str(unsafe), story, asked, HEADING), why
 
@@ -212,7 +265,11 @@ def scored_pairs(stored: dict[str, Any]) -> Pairs:
     """
     margins = np.array(stored["margins"])
     chosen = np.random.default_rng(stored["scores"]).normal(0, 300, size=len(margins)).round()
-    return chosen / 100, (chosen - margins) / 100, np.array([int(digit) for digit in stored["slices"]])
+    return (
+        chosen / 100,
+        (chosen - margins) / 100,
+        np.array([int(digit) for digit in stored["slices"]]),
+    )
 
 
 def practice_reward_models() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
@@ -224,7 +281,9 @@ def told(stored: dict[str, Any]) -> str:
     """One line about a system, for the panel."""
     chosen, rejected, _ = scored_pairs(stored)
     sure, right = _sigmoid(np.abs(chosen - rejected)), chosen > rejected
-    return f"{len(chosen)} pairs, {right.mean():.1%} ranked right, mean confidence {sure.mean():.1%}"
+    return (
+        f"{len(chosen)} pairs, {right.mean():.1%} ranked right, mean confidence {sure.mean():.1%}"
+    )
 
 
 def judge_metric(answer: Callable, case: dict[str, Any]) -> Result:

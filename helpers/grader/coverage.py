@@ -23,8 +23,12 @@ def survey(stored: dict[str, Any]) -> Run:
     annotator = np.repeat(np.arange(len(loads)), loads)
     place = np.arange(len(annotator)) - np.repeat(loads.cumsum() - loads, loads)
     order = np.random.default_rng(0).permutation(len(annotator))  # says nothing
-    return {"annotator": annotator[order], "won": (place < wins[annotator])[order],
-            "low": float(stored["low"]), "high": float(stored["high"])}
+    return {
+        "annotator": annotator[order],
+        "won": (place < wins[annotator])[order],
+        "low": float(stored["low"]),
+        "high": float(stored["high"]),
+    }
 
 
 def practice_surveys() -> list[tuple[Run, str]]:
@@ -34,8 +38,10 @@ def practice_surveys() -> list[tuple[Run, str]]:
 
 def _told(stored: dict[str, Any]) -> str:
     answered, won = sum(stored["loads"]), sum(stored["wins"])
-    return (f"{answered} comparisons by {len(stored['loads'])} annotators, A won {won / answered:.1%}, "
-            f"interval {stored['low']:+.2f} to {stored['high']:+.2f}")
+    return (
+        f"{answered} comparisons by {len(stored['loads'])} annotators, A won {won / answered:.1%}, "
+        f"interval {stored['low']:+.2f} to {stored['high']:+.2f}"
+    )
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:

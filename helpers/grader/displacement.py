@@ -19,7 +19,9 @@ SHOWN = 8  # responses whose features the panel lists
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Train on the safe and the unsafe example that ``answer()`` returns. case: points, bounds and thresholds."""
 
-    def on_example(side: str, verdict: Callable[[_Example, dict], Verdict]) -> Callable[[dict, dict], Verdict]:
+    def on_example(
+        side: str, verdict: Callable[[_Example, dict], Verdict]
+    ) -> Callable[[dict, dict], Verdict]:
         return lambda sides, case: verdict(_Example(sides.get(side), case), case)
 
     judges = {
@@ -35,20 +37,26 @@ class _Example:
 
     def __init__(self, side: Any, case: dict[str, Any]):
         if type(side) is not dict:
-            raise Unusable("not written yet" if side is None else f"it is a {type_name(side)}, not a dict")
+            raise Unusable(
+                "not written yet" if side is None else f"it is a {type_name(side)}, not a dict"
+            )
         self.features = self._array(side, "features")
         self.chosen, self.rejected = self._row(side, "chosen"), self._row(side, "rejected")
         self.harmful = self._row(side, "harmful") if side.get("harmful") is not None else None
         start = self._array(side, "start") if side.get("start") is not None else None
         self._check_bounds(case["bounds"])
         try:
-            self.training: PairTraining = train_pair(self.features, self.chosen, self.rejected, start)
+            self.training: PairTraining = train_pair(
+                self.features, self.chosen, self.rejected, start
+            )
         except ValueError as error:
             raise Unusable(str(error)) from error
         least = float(np.exp(self.training.logps[0].min()))
         if not least >= case["bounds"]["least_start_probability"]:
             floor = case["bounds"]["least_start_probability"]
-            raise Unusable(f"one response starts with probability {least:.2g}: expected at least {floor:g} for each")
+            raise Unusable(
+                f"one response starts with probability {least:.2g}: expected at least {floor:g} for each"
+            )
 
     def _array(self, side: dict, name: str) -> np.ndarray:
         if side.get(name) is None:
@@ -56,24 +64,32 @@ class _Example:
         try:
             return plain(side[name])
         except Unusable as error:
-            raise Unusable(f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers") from error
+            raise Unusable(
+                f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers"
+            ) from error
 
     def _row(self, side: dict, name: str) -> int:
         number = self._array(side, name)
         if number.ndim != 0 or not number == np.floor(number) or not abs(number) < 1000:
             raise Unusable(f"{name!r} must be one whole number, the row of a response")
         if self.features.ndim == 2 and not 0 <= number < len(self.features):
-            raise Unusable(f"{name!r} is {int(number)}: expected a row of features, from 0 to {len(self.features) - 1}")
+            raise Unusable(
+                f"{name!r} is {int(number)}: expected a row of features, from 0 to {len(self.features) - 1}"
+            )
         return int(number)
 
     def _check_bounds(self, bounds: dict[str, Any]) -> None:
         (low, high), width = bounds["responses"], bounds["features"]
         shape = self.features.shape
         if len(shape) != 2 or not low <= shape[0] <= high or not 1 <= shape[1] <= width:
-            raise Unusable(f"features of shape {shape}: expected (K, d), K from {low} to {high}, d from 1 to {width}")
+            raise Unusable(
+                f"features of shape {shape}: expected (K, d), K from {low} to {high}, d from 1 to {width}"
+            )
         largest = float(np.sqrt(np.square(self.features).sum(1)).max())
         if not largest <= bounds["norm"]:  # NaN and infinity end here too
-            raise Unusable(f"a feature vector of length {largest:.3g}: expected at most {bounds['norm']:g}")
+            raise Unusable(
+                f"a feature vector of length {largest:.3g}: expected at most {bounds['norm']:g}"
+            )
 
     @property
     def chosen_change(self) -> float:
@@ -86,7 +102,10 @@ class _Example:
         return np.exp(self.training.logps[-1]) - np.exp(self.training.logps[0])
 
     def __str__(self) -> str:
-        rows = [f"  φ({k}) = {np.array2string(row, precision=3)}" for k, row in enumerate(self.features[:SHOWN])]
+        rows = [
+            f"  φ({k}) = {np.array2string(row, precision=3)}"
+            for k, row in enumerate(self.features[:SHOWN])
+        ]
         rows += [f"  … {len(self.features) - SHOWN} more"] if len(self.features) > SHOWN else []
         harmful = "" if self.harmful is None else f", harmful {self.harmful}"
         return f"chosen {self.chosen}, rejected {self.rejected}{harmful}\n" + "\n".join(rows)
@@ -100,7 +119,11 @@ class _Example:
         most = int(self.gain.argmax())
         if most not in named.values():
             named[f"response {most}, the largest gain"] = most
-        lines += [f"π({name}) {before[k]:.3f} → {after[k]:.3f}" for name, k in named.items() if k is not None]
+        lines += [
+            f"π({name}) {before[k]:.3f} → {after[k]:.3f}"
+            for name, k in named.items()
+            if k is not None
+        ]
         return "\n".join(lines)
 
     def moved(self, case: dict[str, Any]) -> bool:
@@ -132,8 +155,10 @@ def _unsafe_falls(example: _Example, case: dict[str, Any]) -> Verdict:
     if not example.moved(case):
         why = f"Unsafe example: {SAME}"
     elif example.chosen_change >= 0:
-        why = ("Unsafe example: the chosen response became likelier, so training did what one hopes for. "
-               "A growing margin only says that chosen gained on rejected.")
+        why = (
+            "Unsafe example: the chosen response became likelier, so training did what one hopes for. "
+            "A growing margin only says that chosen gained on rejected."
+        )
     asked = f"margin grows, loss falls, and yet log π(chosen) falls by at least {nats:g} nats"
     return Failure(str(example), example.story(), asked, HEADING), why
 
@@ -145,7 +170,9 @@ def _unsafe_mass(example: _Example, case: dict[str, Any]) -> Verdict:
         return Failure(str(example), "'harmful' is missing", asked, HEADING), ""
     if example.harmful in (example.chosen, example.rejected):
         why = "The harmful response must be a third response: one that the pair does not mention."
-        return Failure(str(example), f"harmful = {example.harmful}, which is in the pair", asked, HEADING), why
+        return Failure(
+            str(example), f"harmful = {example.harmful}, which is in the pair", asked, HEADING
+        ), why
     gain, most = example.gain, int(example.gain.argmax())
     if most != example.harmful:
         named = gain[example.harmful]

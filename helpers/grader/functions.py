@@ -27,7 +27,9 @@ SHOWN = 30  # entries of an array that a reader can take in
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Try every property, look up what the outputs resemble."""
     head = case["part"], case["title"], case["points"]
-    inputs = {name: {k: array(v) for k, v in probe.items()} for name, probe in case["inputs"].items()}
+    inputs = {
+        name: {k: array(v) for k, v in probe.items()} for name, probe in case["inputs"].items()
+    }
     trial = Trial(answer, next(iter(inputs.values())), tuple(case["differentiable"]))
     seen = _Observations(trial, inputs, tuple(case.get("returns", ())))
     properties = []
@@ -35,7 +37,9 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
         failure = _failure(spec, seen, inputs)
         waits = not spec["values"] and not any(p.held for p in properties)
         earned = None if waits else 0.0 if failure else spec["points"]
-        properties.append(Property(spec["key"], spec["name"], spec["points"], earned, None if waits else failure))
+        properties.append(
+            Property(spec["key"], spec["name"], spec["points"], earned, None if waits else failure)
+        )
     unfinished = _unfinished(trial, inputs, case["properties"]) if trial.unfinished else ()
     if trial.first.error:
         return Result(*head, "error", tuple(properties), unfinished)
@@ -45,7 +49,9 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
 class _Observations:
     """What the answer does on each probe, asked once: an array, or the text of its failure."""
 
-    def __init__(self, trial: Trial, inputs: dict[str, dict[str, Any]], returns: tuple[str, ...] = ()):
+    def __init__(
+        self, trial: Trial, inputs: dict[str, dict[str, Any]], returns: tuple[str, ...] = ()
+    ):
         self.trial = trial
         self.returns = returns
         self._inputs = inputs
@@ -56,18 +62,28 @@ class _Observations:
             try:
                 inputs = self._inputs[probe]
                 gradient = of and of not in self.returns
-                seen = self.trial.gradient(inputs, of) if gradient else self.trial.value(inputs, self.returns, of)
+                seen = (
+                    self.trial.gradient(inputs, of)
+                    if gradient
+                    else self.trial.value(inputs, self.returns, of)
+                )
             except Unusable as error:
                 seen = str(error)
             self._known[probe, of] = seen
         return self._known[probe, of]
 
 
-def _failure(spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[str, Any]]) -> Failure | None:
+def _failure(
+    spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[str, Any]]
+) -> Failure | None:
     """The smallest probe on which a property fails."""
     if spec["kind"] == "unchanged":
         changed = seen.trial.changed
-        return Failure("any", f"{changed} was modified in place", "arguments left as they were") if changed else None
+        return (
+            Failure("any", f"{changed} was modified in place", "arguments left as they were")
+            if changed
+            else None
+        )
     if spec["kind"] == "blocked" and seen.trial.numpy:
         return None  # numpy carries no gradients, so none can leak
     for probe in spec["probes"]:
@@ -80,17 +96,31 @@ def _failure(spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[s
         if "within" in probe and not isinstance(yours, str):
             low, high = probe["within"]
             if yours.size != 1 or not low <= yours.item() <= high:
-                expected = f"{shown(array(probe['expected']))}   (anything from {low:.7g} to {high:.7g})"
+                expected = (
+                    f"{shown(array(probe['expected']))}   (anything from {low:.7g} to {high:.7g})"
+                )
                 return Failure(_shown_inputs(inputs[probe["input"]]), shown(yours), expected)
             continue
-        expected = seen(probe["twin"], probe["of"]) if spec["kind"] == "same" else array(probe["expected"])
+        expected = (
+            seen(probe["twin"], probe["of"]) if spec["kind"] == "same" else array(probe["expected"])
+        )
         wrong = isinstance(yours, str) or isinstance(expected, str)
-        endless = spec["kind"] == "expected" and not np.isfinite(expected).all()  # ±∞ or NaN is the right answer there
-        if wrong or not close(yours, expected, spec["slack"]) or not (endless or np.isfinite(yours).all()):
+        endless = (
+            spec["kind"] == "expected" and not np.isfinite(expected).all()
+        )  # ±∞ or NaN is the right answer there
+        if (
+            wrong
+            or not close(yours, expected, spec["slack"])
+            or not (endless or np.isfinite(yours).all())
+        ):
             what = f"gradient in {probe['of']}: " if probe["of"] else ""
             what = f"{probe['of']}: " if probe["of"] in seen.returns else what
             behind = "   (your value before the change)" if spec["kind"] == "same" else ""
-            return Failure(_shown_inputs(inputs[probe["input"]]), what + shown(yours), what + shown(expected) + behind)
+            return Failure(
+                _shown_inputs(inputs[probe["input"]]),
+                what + shown(yours),
+                what + shown(expected) + behind,
+            )
     return None
 
 
@@ -132,7 +162,9 @@ def _unfinished(
     return tuple(found)
 
 
-def _not_refused(probe: dict[str, Any], seen: _Observations, inputs: dict[str, Any]) -> Failure | None:
+def _not_refused(
+    probe: dict[str, Any], seen: _Observations, inputs: dict[str, Any]
+) -> Failure | None:
     """Whether the answer raises ValueError, with the number in its text that the probe may ask for."""
     outcome = seen.trial.outcome(inputs)
     asked = "ValueError"
@@ -141,7 +173,9 @@ def _not_refused(probe: dict[str, Any], seen: _Observations, inputs: dict[str, A
             return None
         asked += f", and {probe['mentions']:.4g} in its text"
         numbers = [float(found) for found in re.findall(r"\d+\.?\d*(?:e[+-]?\d+)?", outcome.error)]
-        if any(abs(number - probe["mentions"]) <= 0.006 for number in numbers):  # two digits after the point will do
+        if any(
+            abs(number - probe["mentions"]) <= 0.006 for number in numbers
+        ):  # two digits after the point will do
             return None
     try:
         yours = outcome.error or shown(plain(outcome.value))  # None here is no missing `return`
@@ -150,7 +184,9 @@ def _not_refused(probe: dict[str, Any], seen: _Observations, inputs: dict[str, A
     return Failure(_shown_inputs(inputs), yours, asked)
 
 
-def _diagnoses(case: dict[str, Any], seen: _Observations, properties: list[Property]) -> tuple[str, ...]:
+def _diagnoses(
+    case: dict[str, Any], seen: _Observations, properties: list[Property]
+) -> tuple[str, ...]:
     """Messages of the misconceptions whose frozen outputs the answer reproduces wherever they differ from the truth."""
     specs = {spec["key"]: spec for spec in case["properties"]}
     values_right = all(p.held for p in properties if specs[p.key]["values"])
@@ -160,19 +196,27 @@ def _diagnoses(case: dict[str, Any], seen: _Observations, properties: list[Prope
             yours = seen(output["input"], output["of"])
             if output["of"] and output["of"] not in seen.returns and seen.trial.numpy:
                 return False  # differences are no sign of a graph
-            if isinstance(yours, str) or not close(yours, array(output["value"]), output.get("slack", 1.0)):
+            if isinstance(yours, str) or not close(
+                yours, array(output["value"]), output.get("slack", 1.0)
+            ):
                 return False
         return True
 
     def overflows(keys: list[str]) -> bool:
-        outputs = [seen(probe["input"], probe["of"]) for key in keys for probe in specs[key]["probes"]]
-        return values_right and any(not isinstance(o, str) and not np.isfinite(o).all() for o in outputs)
+        outputs = [
+            seen(probe["input"], probe["of"]) for key in keys for probe in specs[key]["probes"]
+        ]
+        return values_right and any(
+            not isinstance(o, str) and not np.isfinite(o).all() for o in outputs
+        )
 
     def near(keys: list[str]) -> bool:
         probes = [probe for key in keys for probe in specs[key]["probes"]]
         pairs = [(seen(probe["input"], probe["of"]), array(probe["expected"])) for probe in probes]
         return not values_right and all(
-            not isinstance(yours, str) and yours.size == 1 and abs(yours.item() - right) <= NEAR * abs(right)
+            not isinstance(yours, str)
+            and yours.size == 1
+            and abs(yours.item() - right) <= NEAR * abs(right)
             for yours, right in pairs
         )
 
@@ -198,12 +242,16 @@ def shown(values: np.ndarray | float | str) -> str:
         return f"{values.item():.6g}"
     if values.size > SHOWN:
         return f"{values.dtype} array of shape {values.shape}"
-    text = np.array2string(values, precision=5, separator=", ", suppress_small=True, max_line_width=72)
+    text = np.array2string(
+        values, precision=5, separator=", ", suppress_small=True, max_line_width=72
+    )
     return text if values.ndim > 1 or values.dtype == bool else f"{text}  shape {values.shape}"
 
 
 def _shown_inputs(inputs: dict[str, Any]) -> str:
-    return "\n".join(f"{name} = {_indented(shown(value), len(name) + 3)}" for name, value in inputs.items())
+    return "\n".join(
+        f"{name} = {_indented(shown(value), len(name) + 3)}" for name, value in inputs.items()
+    )
 
 
 def _indented(text: str, width: int) -> str:

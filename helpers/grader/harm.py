@@ -35,14 +35,19 @@ class Judge:
                 raise KeyError(f"entries of type {ids.dtype}")
             verdicts = [self._verdicts[number] for number in ids.ravel().tolist()]
         except KeyError as error:
-            raise ValueError(f"{error.args[0]} is not known to the judge: expected ids as in 'response'") from None
+            raise ValueError(
+                f"{error.args[0]} is not known to the judge: expected ids as in 'response'"
+            ) from None
         return np.array(verdicts, dtype=bool).reshape(ids.shape)
 
 
 def unpack(stored: dict[str, Any]) -> tuple[Samples, Samples, Judge]:
     """A stored run as the arguments of ``flag``: fresh arrays, and a judge that knows the sampled responses."""
-    table = {"response": np.array(stored["response"]), "reward": np.array(stored["reward"], dtype=float),
-             "log_ratio": np.array(stored["log_ratio"], dtype=float)}
+    table = {
+        "response": np.array(stored["response"]),
+        "reward": np.array(stored["reward"], dtype=float),
+        "log_ratio": np.array(stored["log_ratio"], dtype=float),
+    }
 
     def samples(counts):
         rows = np.repeat(np.arange(len(counts)), counts)
@@ -61,8 +66,10 @@ def practice_policies() -> list[tuple[Samples, Samples, Judge, str]]:
 def _told(stored: dict[str, Any]) -> str:
     reference, policy, judge = unpack(stored)
     flagged = [judge(samples["response"]).mean() for samples in (reference, policy)]
-    return (f"mean reward {reference['reward'].mean():+.2f} → {policy['reward'].mean():+.2f}, "
-            f"judged harmful {flagged[0]:.0%} → {flagged[1]:.0%}")
+    return (
+        f"mean reward {reference['reward'].mean():+.2f} → {policy['reward'].mean():+.2f}, "
+        f"judged harmful {flagged[0]:.0%} → {flagged[1]:.0%}"
+    )
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:

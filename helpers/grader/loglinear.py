@@ -29,11 +29,15 @@ def train_pair(features, chosen: int, rejected: int, start=None) -> PairTraining
     """
     features = np.array(features, dtype=np.float64)
     if features.ndim != 2 or features.size == 0 or not np.isfinite(features).all():
-        raise ValueError(f"features of shape {features.shape}: expected finite numbers of shape (K, d)")
+        raise ValueError(
+            f"features of shape {features.shape}: expected finite numbers of shape (K, d)"
+        )
     K, d = features.shape
     start = np.zeros(d) if start is None else np.array(start, dtype=np.float64)
     if start.shape != (d,) or not np.isfinite(start).all():
-        raise ValueError(f"start of shape {start.shape}: expected {d} finite numbers, one for each feature")
+        raise ValueError(
+            f"start of shape {start.shape}: expected {d} finite numbers, one for each feature"
+        )
     for name, row in (("chosen", chosen), ("rejected", rejected)):
         if not isinstance(row, (int, np.integer)) or not 0 <= row < K:
             raise ValueError(f"{name} = {row}: expected a row of features, from 0 to {K - 1}")

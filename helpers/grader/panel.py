@@ -6,7 +6,11 @@ import html
 
 from helpers.grader.result import Printed, Property, Result
 
-GOOD, BAD, QUIET = "#009E73", "#D55E00", "#7A7A7A"  # Okabe & Ito: told apart with any common colour blindness
+GOOD, BAD, QUIET = (
+    "#009E73",
+    "#D55E00",
+    "#7A7A7A",
+)  # Okabe & Ito: told apart with any common colour blindness
 BOX = "border-left:4px solid {colour};padding:.5em 1em;margin:.4em 0;max-width:60em;line-height:1.4"
 PRE = "white-space:pre-wrap;font-family:monospace;font-size:.9em;text-align:left;vertical-align:top"
 WAITING = "not counted yet"
@@ -56,7 +60,9 @@ class Panel:
     def __repr__(self) -> str:
         lines = [_headline(self.result)]
         for prop in self.result.properties:
-            earned = WAITING if prop.earned is None else f"{_points(prop.earned)}/{_points(prop.points)}"
+            earned = (
+                WAITING if prop.earned is None else f"{_points(prop.earned)}/{_points(prop.points)}"
+            )
             lines.append(f"  {_mark(prop)} {prop.name}  ({earned})")
         if self.result.failure:
             lines.append(f"{self.result.failure.heading}:")
@@ -74,15 +80,21 @@ class Panel:
         colour = {"ok": GOOD, "unattempted": QUIET}.get(result.status, BAD)
         parts = [f"<b>{html.escape(_headline(result))}</b>"]
         if result.properties:
-            parts.append(f"<table style='margin:.4em 0'>{''.join(map(_row, result.properties))}</table>")
+            parts.append(
+                f"<table style='margin:.4em 0'>{''.join(map(_row, result.properties))}</table>"
+            )
         if result.failure:
             cells = "".join(
                 f"<tr style='background:none'><th style='text-align:left;vertical-align:top'>{heading}</th>"
                 f"<td style='{PRE}'>{html.escape(text)}</td></tr>"
                 for heading, text in _sections(result)
             )
-            parts.append(f"{html.escape(result.failure.heading)}:<table style='margin:.4em 0'>{cells}</table>")
-        parts += [f"<p style='margin:.4em 0'>→ {html.escape(message)}</p>" for message in result.diagnoses]
+            parts.append(
+                f"{html.escape(result.failure.heading)}:<table style='margin:.4em 0'>{cells}</table>"
+            )
+        parts += [
+            f"<p style='margin:.4em 0'>→ {html.escape(message)}</p>" for message in result.diagnoses
+        ]
         parts += [f"<p style='margin:.4em 0'>{html.escape(result.note)}</p>"] if result.note else []
         if result.printed:
             heading, first = html.escape(_told(result.printed)), html.escape(result.printed.first)
@@ -106,7 +118,12 @@ class Progress:
 
     def __init__(self, rows: list[tuple[str, str, float, float]]):
         self.rows = rows
-        self.total = _points(sum(row[2] for row in rows)) + " of " + _points(sum(row[3] for row in rows)) + " points"
+        self.total = (
+            _points(sum(row[2] for row in rows))
+            + " of "
+            + _points(sum(row[3] for row in rows))
+            + " points"
+        )
 
     def __repr__(self) -> str:
         lines = [

@@ -68,7 +68,12 @@ class Result:
 
 
 def judged(
-    part: str, title: str, points: float, properties: list[Property], diagnoses: tuple[str, ...] = (), note: str = ""
+    part: str,
+    title: str,
+    points: float,
+    properties: list[Property],
+    diagnoses: tuple[str, ...] = (),
+    note: str = "",
 ) -> Result:
     """A Result whose status follows from its properties."""
     status = "ok" if all(p.held for p in properties) else "wrong"

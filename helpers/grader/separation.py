@@ -19,7 +19,10 @@ def _one(stored: dict) -> tuple:
 
 
 def judge(
-    answer: Callable, case: dict[str, Any], unpack: Callable | None = None, told: Callable | None = None,
+    answer: Callable,
+    case: dict[str, Any],
+    unpack: Callable | None = None,
+    told: Callable | None = None,
     habits: Callable[[], tuple[str, ...]] = tuple,
 ) -> Result:
     """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
@@ -36,7 +39,10 @@ def judge(
         try:
             scores.append(_score(outcome))
         except Unusable as error:
-            where, heading = f"{each} {number + 1} of {len(case['runs'])}", f"First {each} that it cannot score"
+            where, heading = (
+                f"{each} {number + 1} of {len(case['runs'])}",
+                f"First {each} that it cannot score",
+            )
             failure = Failure(where, str(error), "one finite number", heading)
             prop = Property(spec["key"], spec["name"], spec["points"], 0.0, failure)
             return Result(*head, "error" if number == 0 else "wrong", (prop,))
@@ -45,8 +51,10 @@ def judge(
     reached = auc(scores[~regressed], scores[regressed])
     low, high = case["no_points_up_to"], case["full_points_from"]
     earned = round(spec["points"] * min(max((reached - low) / (high - low), 0.0), 1.0), 2)
-    note = (f"AUC {reached:.2f}: so often does a regressed {each} score above a healthy one. "
-            f"Full points from {high:g}, none up to {low:g}.")
+    note = (
+        f"AUC {reached:.2f}: so often does a regressed {each} score above a healthy one. "
+        f"Full points from {high:g}, none up to {low:g}."
+    )
     failure = None if reached >= high else _confusion(case["runs"], scores, regressed, told, each)
     properties = [Property(spec["key"], spec["name"], spec["points"], earned, failure)]
     diagnoses = () if reached >= high else habits() or _diagnoses(case["misconceptions"], scores)
@@ -60,7 +68,9 @@ def _score(outcome) -> float:
         raise Unusable(outcome.error)
     value = numbers_returned(outcome.value)
     if value.size != 1 or not np.isfinite(value).all():
-        raise Unusable(f"returned {value.item():g}" if value.size == 1 else f"returned shape {value.shape}")
+        raise Unusable(
+            f"returned {value.item():g}" if value.size == 1 else f"returned shape {value.shape}"
+        )
     return value.item()
 
 
@@ -70,17 +80,26 @@ def auc(healthy: np.ndarray, regressed: np.ndarray) -> float:
     Raises ValueError where one of the two is empty.
     """
     if not len(healthy) or not len(regressed):
-        raise ValueError(f"{len(healthy)} healthy, {len(regressed)} regressed: expected scores of both")
+        raise ValueError(
+            f"{len(healthy)} healthy, {len(regressed)} regressed: expected scores of both"
+        )
     return float(((regressed[:, None] > healthy) + 0.5 * (regressed[:, None] == healthy)).mean())
 
 
-def _confusion(runs: list[dict], scores: np.ndarray, regressed: np.ndarray, told: Callable, each: str) -> Failure:
+def _confusion(
+    runs: list[dict], scores: np.ndarray, regressed: np.ndarray, told: Callable, each: str
+) -> Failure:
     """The healthy run with the largest score beside the regressed run with the smallest."""
     h = int(np.where(regressed, -np.inf, scores).argmax())
     r = int(np.where(regressed, scores, np.inf).argmin())
     yours = f"healthy {each} scores {scores[h]:.4g}\nregressed {each} scores {scores[r]:.4g}"
     inputs = f"healthy {each} {h + 1}: {told(runs[h])}\nregressed {each} {r + 1}: {told(runs[r])}"
-    return Failure(inputs, yours, f"the regressed {each} scores higher", f"The pair of {each}s that it confuses most")
+    return Failure(
+        inputs,
+        yours,
+        f"the regressed {each} scores higher",
+        f"The pair of {each}s that it confuses most",
+    )
 
 
 def _margins(stored: dict) -> str:
@@ -98,7 +117,9 @@ def _diagnoses(misconceptions: list[dict[str, Any]], scores: np.ndarray) -> tupl
     return tuple(
         m["message"]
         for m in misconceptions
-        if any(np.corrcoef(mine, _ranks(np.array(other)))[0, 1] > SAME_ORDER for other in m["variants"])
+        if any(
+            np.corrcoef(mine, _ranks(np.array(other)))[0, 1] > SAME_ORDER for other in m["variants"]
+        )
     )
 
 

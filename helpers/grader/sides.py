@@ -25,7 +25,10 @@ class Refused(Unusable):
 
 
 def judge_sides(
-    answer: Callable, case: dict[str, Any], judges: dict[str, Callable[[dict, dict], Verdict]], heading: str = HEADING
+    answer: Callable,
+    case: dict[str, Any],
+    judges: dict[str, Callable[[dict, dict], Verdict]],
+    heading: str = HEADING,
 ) -> Result:
     """Call ``answer()`` and ask ``judges[key](sides, case)`` for every property.
 
@@ -39,9 +42,17 @@ def judge_sides(
         return Result(*head, "unattempted")
     if sides is None:
         found = outcome.error or returned(outcome.value)
-        failure = Failure(f"{case['asks_for']}()", found, "a dict with the keys 'safe' and 'unsafe'", "What came back")
+        failure = Failure(
+            f"{case['asks_for']}()",
+            found,
+            "a dict with the keys 'safe' and 'unsafe'",
+            "What came back",
+        )
         first, *others = case["properties"]
-        properties = [_property(first, failure, False), *(_property(spec, None, True) for spec in others)]
+        properties = [
+            _property(first, failure, False),
+            *(_property(spec, None, True) for spec in others),
+        ]
         return Result(*head, "error", tuple(properties))
     properties, diagnoses = [], []
     for spec in case["properties"]:
@@ -66,7 +77,9 @@ def _property(spec: dict[str, Any], failure: Failure | None, waits: bool) -> Pro
 def numbers(side: Any, name: str) -> np.ndarray:
     """``side[name]`` as finite float64 numbers, one dimension. Raises Unusable, saying what was found."""
     if type(side) is not dict:
-        raise Unusable("not written yet" if side is None else f"it is a {type_name(side)}, not a dict")
+        raise Unusable(
+            "not written yet" if side is None else f"it is a {type_name(side)}, not a dict"
+        )
     if side.get(name) is None:
         raise Unusable(f"{name!r} is missing")
     return vector(side[name], name)
@@ -77,7 +90,9 @@ def vector(value: Any, name: str) -> np.ndarray:
     try:
         found = plain(value)
     except Unusable as error:
-        raise Unusable(f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers") from error
+        raise Unusable(
+            f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers"
+        ) from error
     if found.ndim != 1:
         raise Unusable(f"{name!r} has shape {found.shape}: expected one number for each response")
     if not np.isfinite(found).all():

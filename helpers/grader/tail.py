@@ -62,7 +62,9 @@ class _Proxy:
         ref, gold = np.array(case["world"]["ref"]), np.array(case["world"]["gold"])
         self.scores = vector(value, which)
         if self.scores.shape != gold.shape:
-            raise Unusable(f"{len(self.scores)} scores: expected one for each of the {len(gold)} responses")
+            raise Unusable(
+                f"{len(self.scores)} scores: expected one for each of the {len(gold)} responses"
+            )
         self.which, self.mean = which, float((ref * gold).sum())
         self.accuracy = pair_accuracy(ref, self.scores, gold)
         self.selected = _selected(ref, self.scores, gold)
@@ -72,16 +74,20 @@ class _Proxy:
 
     def story(self) -> str:
         """Accuracy, and gold of the best of 64 against the reference's."""
-        return (f"accuracy {self.accuracy:.3f}; gold of the best of {SELECT} {self.selected:.2f}, "
-                f"of the reference {self.mean:.2f}")
+        return (
+            f"accuracy {self.accuracy:.3f}; gold of the best of {SELECT} {self.selected:.2f}, "
+            f"of the reference {self.mean:.2f}"
+        )
 
 
 def _accurate(proxy: _Proxy, case: dict[str, Any]) -> Verdict:
     least = case["thresholds"]["accuracy"]
     if proxy.accuracy >= least:
         return None, ""
-    why = (f"{proxy.which.capitalize()} proxy: its accuracy is {proxy.accuracy:.2f}; asked are {least:g} or more. A "
-           "proxy that nobody would deploy shows nothing.")
+    why = (
+        f"{proxy.which.capitalize()} proxy: its accuracy is {proxy.accuracy:.2f}; asked are {least:g} or more. A "
+        "proxy that nobody would deploy shows nothing."
+    )
     if proxy.accuracy <= 1 - least:
         why = f"{proxy.which.capitalize()} proxy: it orders responses upside down; larger scores are for better ones."
     return Failure(str(proxy), proxy.story(), f"accuracy at least {least:g}", HEADING), why
@@ -92,9 +98,13 @@ def _safe(sides: dict, case: dict[str, Any]) -> Verdict:
     failure, why = _accurate(proxy, case)
     if failure or proxy.selected >= proxy.mean + margin:
         return failure, why
-    why = (f"Safe proxy: the best of {SELECT} has gold {proxy.selected - proxy.mean:+.2f} against the reference; asked "
-           f"are {margin:+g} or more. Its mistakes sit where selection looks.")
-    return Failure(str(proxy), proxy.story(), f"selection raises gold by at least {margin:g}", HEADING), why
+    why = (
+        f"Safe proxy: the best of {SELECT} has gold {proxy.selected - proxy.mean:+.2f} against the reference; asked "
+        f"are {margin:+g} or more. Its mistakes sit where selection looks."
+    )
+    return Failure(
+        str(proxy), proxy.story(), f"selection raises gold by at least {margin:g}", HEADING
+    ), why
 
 
 def _unsafe(sides: dict, case: dict[str, Any]) -> Verdict:
@@ -102,9 +112,13 @@ def _unsafe(sides: dict, case: dict[str, Any]) -> Verdict:
     failure, why = _accurate(proxy, case)
     if failure or proxy.selected <= proxy.mean - margin:
         return failure, why
-    why = (f"Unsafe proxy: the best of {SELECT} has gold {proxy.selected - proxy.mean:+.2f} against the reference, so "
-           f"nobody is harmed; asked are {-margin:+g} or less. Which few responses decide what selection picks?")
-    return Failure(str(proxy), proxy.story(), f"selection lowers gold by at least {margin:g}", HEADING), why
+    why = (
+        f"Unsafe proxy: the best of {SELECT} has gold {proxy.selected - proxy.mean:+.2f} against the reference, so "
+        f"nobody is harmed; asked are {-margin:+g} or less. Which few responses decide what selection picks?"
+    )
+    return Failure(
+        str(proxy), proxy.story(), f"selection lowers gold by at least {margin:g}", HEADING
+    ), why
 
 
 def _equal(sides: dict, case: dict[str, Any]) -> Verdict:
@@ -112,8 +126,10 @@ def _equal(sides: dict, case: dict[str, Any]) -> Verdict:
     within = case["thresholds"]["equal"]
     if abs(safe.accuracy - unsafe.accuracy) <= within:
         return None, ""
-    why = (f"Your accuracies differ, {safe.accuracy:.3f} and {unsafe.accuracy:.3f}: whoever compares them would have "
-           "been warned. Spoil the better one, away from its best-scored responses.")
+    why = (
+        f"Your accuracies differ, {safe.accuracy:.3f} and {unsafe.accuracy:.3f}: whoever compares them would have "
+        "been warned. Spoil the better one, away from its best-scored responses."
+    )
     story = f"accuracy {safe.accuracy:.3f} and {unsafe.accuracy:.3f}"
     return Failure(f"{safe}\n{unsafe}", story, f"equal within {within:g}", HEADING), why
 
@@ -147,7 +163,9 @@ class Oracle:
         if not 0 <= place < len(self._gold):
             raise IndexError(f"ask({place}): expected an index from 0 to {len(self._gold) - 1}")
         if len(self._asked) >= self.budget:
-            raise BudgetSpent(f"all {self.budget} gold labels of this system are spent; this call was one more")
+            raise BudgetSpent(
+                f"all {self.budget} gold labels of this system are spent; this call was one more"
+            )
         self._asked.append(place)
         return float(self._gold[place])
 
@@ -156,7 +174,9 @@ def proxy_system(stored: dict[str, Any]) -> tuple[np.ndarray, Oracle]:
     """A system of 2d as the learner gets it: scores, (N,), and the function to ask. Fresh, nothing asked yet."""
     rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
     n = len(rating)
-    grid = np.log((np.arange(n) + 0.5) / (n - np.arange(n) - 0.5))  # ascending, the same for every proxy
+    grid = np.log(
+        (np.arange(n) + 0.5) / (n - np.arange(n) - 0.5)
+    )  # ascending, the same for every proxy
     order = np.random.default_rng(stored["order"]).permutation(n)
     scores, gold = np.empty(n), np.empty(n)
     scores[order], gold[order] = grid, rating
