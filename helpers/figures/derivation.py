@@ -141,7 +141,6 @@ def plot_weights(groups: dict[str, Tensor], title: str) -> Figure:
 def plot_rise_or_fall(surplus: Tensor, change: Tensor, title: str) -> Figure:
     """Change of the log-probability of chosen responses against their reward's surplus over β log Z."""
     figure, axes = plt.subplots()
-    axes.axhspan(change.min() - 1, 0, color=COLOURS["rejected"], alpha=0.08, lw=0)
     axes.scatter(surplus, change, s=7, alpha=0.3, color=COLOURS["chosen"], linewidths=0)
     axes.axhline(0, color=COLOURS["optimum"], lw=1)
     axes.axvline(0, color=COLOURS["optimum"], lw=1)

@@ -140,7 +140,7 @@ def plot_reuse(
     panels[0].set_yscale("log")
     panels[0].axhline(1.2, color=COLOURS["optimum"], lw=0.8, ls=":")
     panels[0].annotate(
-        "1 + ε", (steps[-1], 1.2), (0, 3), textcoords="offset points", ha="right", fontsize=10
+        "1 + c", (steps[-1], 1.2), (0, 3), textcoords="offset points", ha="right", fontsize=10
     )
     panels[1].legend()
     _headline(figure, title)
@@ -151,7 +151,7 @@ LOGGED = {
     "reward, by the reward model": "reward",
     "KL to π_ref (k1), nats": "kl",
     "entropy per token, nats": "entropy",
-    "ratios outside 1 ± ε, share": "clip_fraction",
+    "ratios outside 1 ± c, share": "clip_fraction",
     "explained variance": "explained_variance",
     "length, tokens": "length",
 }
