@@ -7,7 +7,6 @@ is made by the first call, in seconds.
 from __future__ import annotations
 
 import copy
-import math
 import os
 from functools import cache, partial
 
@@ -44,11 +43,6 @@ SEED = int(os.environ.get("LESSON_SEED", 0))
 def random(stream: int) -> torch.Generator:
     """A random generator of its own for each use, so that no cell changes another's numbers."""
     return torch.Generator().manual_seed(1000 * SEED + stream)
-
-
-def powers_of_ten(gain: float) -> float:
-    """log₁₀ of a gain whose size differs by factors between seeds; −9 where there is none."""
-    return math.log10(max(float(gain), 1e-9))
 
 
 # ---- the exact world ----------------------------------------------------------------------
