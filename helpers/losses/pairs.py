@@ -1,11 +1,4 @@
-"""Every objective as one pure function.
-
-Log-probabilities are in nats: sums over response tokens, but for ``sft_loss``, which takes tokens
-and their mask. B is the number of pairs or examples. Every loss is a mean and returns a scalar. All
-raise ValueError for an empty batch, for shapes that differ, and for NaN or infinite entries, naming
-the argument and the place; also for rewards and log-probabilities that are not tensors of
-floating-point numbers. Labels may be booleans or whole numbers too.
-"""
+"""Losses on comparisons: Bradley–Terry, DPO and what is built like it."""
 
 from __future__ import annotations
 
@@ -13,26 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from helpers.policies import as_mask, check_beta, check_floating, check_real
-
-
-def _check(**arguments: Tensor) -> None:
-    shapes = {name: tuple(value.shape) for name, value in arguments.items()}
-    first = next(iter(shapes.values()))
-    if len(first) != 1 or first[0] == 0 or any(shape != first for shape in shapes.values()):
-        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"{found}: expected one-dimensional tensors of one length B ≥ 1")
-    for name, value in arguments.items():
-        if not torch.isfinite(value).all():
-            place = int((~torch.isfinite(value)).nonzero()[0])
-            raise ValueError(f"{name}[{place}] is {value[place].item()}: expected finite numbers")
-
-
-def _floating(label: Tensor | None, like: Tensor) -> Tensor:
-    """A checked label in a type in which 1 − label means what it says; ones where there is none."""
-    if label is None:
-        return torch.ones_like(like)
-    return label if label.is_floating_point() else label.to(like.dtype)
+from helpers.losses.checks import as_floating, check_label, check_rows
+from helpers.policies import check_beta, check_floating, check_real
 
 
 def bradley_terry_loss(
@@ -50,12 +25,10 @@ def bradley_terry_loss(
     check_floating(chosen_rewards=chosen_rewards, rejected_rewards=rejected_rewards)
     label = torch.ones_like(chosen_rewards) if label is None else label
     check_real(label=label)
-    _check(chosen_rewards=chosen_rewards, rejected_rewards=rejected_rewards, label=label)
-    low, high = label.min().item(), label.max().item()
-    if low < 0 or high > 1:
-        raise ValueError(f"label from {low:.3g} to {high:.3g}: expected probabilities from 0 to 1")
-    label, gap = _floating(label, chosen_rewards), chosen_rewards - rejected_rewards
-    _check(**{"chosen_rewards − rejected_rewards": gap})
+    check_rows(chosen_rewards=chosen_rewards, rejected_rewards=rejected_rewards, label=label)
+    check_label(label)
+    label, gap = as_floating(label, chosen_rewards), chosen_rewards - rejected_rewards
+    check_rows(**{"chosen_rewards − rejected_rewards": gap})
     return -(label * logsigmoid(gap) + (1 - label) * logsigmoid(-gap)).mean()
 
 
@@ -80,7 +53,7 @@ def dpo_loss(
         "ref_rejected_logps": ref_rejected_logps,
     }
     check_floating(**four)
-    _check(**four)
+    check_rows(**four)
     chosen_rewards = beta * (chosen_logps - ref_chosen_logps.detach())
     rejected_rewards = beta * (rejected_logps - ref_rejected_logps.detach())
     return bradley_terry_loss(chosen_rewards, rejected_rewards, label)
@@ -112,7 +85,7 @@ def conservative_dpo_loss(
     _check_flip_rate(epsilon)
     four = chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps
     plain = dpo_loss(*four, beta, label)  # which checks every argument
-    turned = dpo_loss(*four, beta, 1 - _floating(label, chosen_logps))
+    turned = dpo_loss(*four, beta, 1 - as_floating(label, chosen_logps))
     return (1 - epsilon) * plain + epsilon * turned
 
 
@@ -136,30 +109,73 @@ def robust_dpo_loss(
     _check_flip_rate(epsilon)
     four = chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps
     plain = dpo_loss(*four, beta, label)  # which checks every argument
-    label = _floating(label, chosen_logps)
+    label = as_floating(label, chosen_logps)
     h = (chosen_logps - ref_chosen_logps.detach()) - (rejected_logps - ref_rejected_logps.detach())
-    _check(**{"difference of log-ratios": h})
+    check_rows(**{"difference of log-ratios": h})
     return plain - epsilon / (1 - 2 * epsilon) * (beta * h * (2 * label - 1)).mean()
 
 
-def sft_loss(token_logps: Tensor, mask: Tensor) -> Tensor:
-    """Mean negative log-likelihood per token: token_logps (B, R), mask (B, R) true where scored.
+def ipo_loss(
+    chosen_logps: Tensor,
+    rejected_logps: Tensor,
+    ref_chosen_logps: Tensor,
+    ref_rejected_logps: Tensor,
+    tau: float,
+    label: Tensor | None = None,
+) -> Tensor:
+    """IPO: (h − 1/(2τ))², a squared distance of the log-ratios' difference h from a margin.
 
-    What is outside the mask is never read: it may be infinite or NaN, and its gradient is 0. Raises
-    ValueError also for a mask without a token and for a mask of other numbers than 0 and 1.
+    The four log-probabilities (B,) are *sums* over response tokens, as in the paper and its first
+    code; some libraries average the log-ratios over tokens, and their τ is per token. tau, in units
+    of preference per nat, is finite and above 0, else ValueError. label as in
+    ``bradley_terry_loss``: label·(h − 1/(2τ))² + (1 − label)·(−h − 1/(2τ))², whose minimum stands at
+    h = (2·label − 1)/(2τ). Source: Azar et al. 2023, arXiv:2310.12036, eq. 17.
     """
-    check_floating(token_logps=token_logps)
-    mask = as_mask(mask)
-    if token_logps.shape != mask.shape or token_logps.ndim != 2 or len(token_logps) == 0:
-        raise ValueError(
-            f"token_logps {tuple(token_logps.shape)}, mask {tuple(mask.shape)}: expected one shape (B, R), B ≥ 1"
-        )
-    if not mask.any():
-        raise ValueError("mask has no response token: expected at least one")
-    bad = mask & ~torch.isfinite(token_logps)
-    if bad.any():
-        row, place = bad.nonzero()[0].tolist()
-        raise ValueError(
-            f"token_logps[{row}, {place}] is {token_logps[row, place].item()}: expected finite numbers"
-        )
-    return -token_logps[mask].mean()
+    if not 0 < tau < float("inf"):
+        raise ValueError(f"tau = {tau}: expected a finite number above 0")
+    four = {
+        "chosen_logps": chosen_logps,
+        "rejected_logps": rejected_logps,
+        "ref_chosen_logps": ref_chosen_logps,
+        "ref_rejected_logps": ref_rejected_logps,
+    }
+    check_floating(**four)
+    label = torch.ones_like(chosen_logps) if label is None else label
+    check_real(label=label)
+    check_rows(**four, label=label)
+    check_label(label)
+    label = as_floating(label, chosen_logps)
+    h = (chosen_logps - ref_chosen_logps.detach()) - (rejected_logps - ref_rejected_logps.detach())
+    check_rows(**{"difference of log-ratios": h})
+    target = 1 / (2 * tau)
+    return (label * (h - target).square() + (1 - label) * (h + target).square()).mean()
+
+
+def simpo_loss(
+    chosen_mean_logps: Tensor,
+    rejected_mean_logps: Tensor,
+    beta: float,
+    gamma: float,
+    label: Tensor | None = None,
+) -> Tensor:
+    """SimPO: −log σ(β(m_w − m_l) − γ), without a reference.
+
+    chosen_mean_logps, rejected_mean_logps (B,): *means* over response tokens m. beta > 0; gamma, the
+    margin asked for, is finite and at least 0, else ValueError. γ is subtracted as it stands, as in
+    the paper's equation and in TRL; the paper's code is set by the quotient γ/β. label as in
+    ``bradley_terry_loss``: with probability 1 − label the two change places, and each is then asked
+    for the margin. Source: Meng et al. 2024, arXiv:2405.14734, eq. 6.
+    """
+    check_beta(beta)
+    if not 0 <= gamma < float("inf"):
+        raise ValueError(f"gamma = {gamma}: expected a finite number from 0 on")
+    two = {"chosen_mean_logps": chosen_mean_logps, "rejected_mean_logps": rejected_mean_logps}
+    check_floating(**two)
+    label = torch.ones_like(chosen_mean_logps) if label is None else label
+    check_real(label=label)
+    check_rows(**two, label=label)
+    check_label(label)
+    label, gap = as_floating(label, chosen_mean_logps), chosen_mean_logps - rejected_mean_logps
+    check_rows(**{"β·(chosen_mean_logps − rejected_mean_logps)": beta * gap})
+    right, turned = logsigmoid(beta * gap - gamma), logsigmoid(-beta * gap - gamma)
+    return -(label * right + (1 - label) * turned).mean()
