@@ -181,7 +181,7 @@ def plot_hump(kl: np.ndarray, gains: dict[str, np.ndarray], title: str) -> Figur
             name, (x[-1], values[-1]), (8, -4), textcoords="offset points", color=INK[colour]
         )
     axes.axhline(0, color=COLOURS["optimum"], lw=0.8)
-    axes.set(title=title, xlabel="√KL(π‖π_ref), √nats", ylabel="gain over π_ref, nats")
+    axes.set(title=title, xlabel="√KL(π‖π_ref), √nats", ylabel="gain over π_ref")
     axes.set_xlim(right=x.max() * 1.1)
     return figure
 

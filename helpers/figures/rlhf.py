@@ -22,7 +22,7 @@ def plot_imitation(gold: dict[str, dict[str, float]], title: str) -> Figure:
         heights = [means[kind] for kind in kinds]
         axes.bar(place - 0.4 + (k + 0.5) * width, heights, width, color=COLOURS[colour], label=name)
     axes.axhline(0, color=COLOURS["optimum"], lw=0.8)
-    axes.set(title=title, ylabel="gold reward, nats", xticks=place, xticklabels=kinds)
+    axes.set(title=title, ylabel="gold reward", xticks=place, xticklabels=kinds)
     legend_right(axes)
     return figure
 
