@@ -43,6 +43,7 @@ oracle:
 	$(PYTHON) -m venv build/oracle
 	build/oracle/bin/python -m pip install --quiet -r requirements-oracle.txt
 	build/oracle/bin/python tests/oracle/freeze_trl.py
+	build/oracle/bin/python tests/oracle/freeze_variants.py
 	build/oracle/bin/python tests/oracle/freeze_crowd_kit.py
 	$(PYTHON) -m venv build/oracle-ppo
 	build/oracle-ppo/bin/python -m pip install --quiet -r requirements-oracle-ppo.txt

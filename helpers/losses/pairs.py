@@ -148,7 +148,9 @@ def ipo_loss(
     h = (chosen_logps - ref_chosen_logps.detach()) - (rejected_logps - ref_rejected_logps.detach())
     check_rows(**{"difference of log-ratios": h})
     target = 1 / (2 * tau)
-    return (label * (h - target).square() + (1 - label) * (h + target).square()).mean()
+    right, turned = (h - target).square(), (h + target).square()
+    check_rows(**{"(h − 1/(2τ))²": right, "(−h − 1/(2τ))²": turned})  # 0·∞ would be NaN
+    return (label * right + (1 - label) * turned).mean()
 
 
 def simpo_loss(
@@ -176,6 +178,6 @@ def simpo_loss(
     check_rows(**two, label=label)
     check_label(label)
     label, gap = as_floating(label, chosen_mean_logps), chosen_mean_logps - rejected_mean_logps
-    check_rows(**{"β·(chosen_mean_logps − rejected_mean_logps)": beta * gap})
+    check_rows(**{"β·|chosen_mean_logps − rejected_mean_logps| + γ": beta * gap.abs() + gamma})
     right, turned = logsigmoid(beta * gap - gamma), logsigmoid(-beta * gap - gamma)
     return -(label * right + (1 - label) * turned).mean()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -18,21 +16,25 @@ def sft_loss(token_logps: Tensor, mask: Tensor) -> Tensor:
     What is outside the mask is never read: it may be infinite or NaN, and its gradient is 0. Raises
     ValueError also for a mask without a token and for a mask of other numbers than 0 and 1.
     """
-    check_floating(token_logps=token_logps)
-    mask = as_mask(mask)
-    if token_logps.shape != mask.shape or token_logps.ndim != 2 or len(token_logps) == 0:
-        raise ValueError(
-            f"token_logps {tuple(token_logps.shape)}, mask {tuple(mask.shape)}: expected one shape (B, R), B ≥ 1"
-        )
+    mask = _check_tokens("token_logps", token_logps, mask)
     if not mask.any():
         raise ValueError("mask has no response token: expected at least one")
+    return -token_logps[mask].mean()
+
+
+def _check_tokens(name: str, token_logps: Tensor, mask: Tensor) -> Tensor:
+    """The mask as booleans, after the log-probabilities inside it have been looked at."""
+    check_floating(**{name: token_logps})
+    mask = as_mask(mask)
+    if token_logps.shape != mask.shape or token_logps.ndim != 2 or len(token_logps) == 0:
+        shapes = f"{name} {tuple(token_logps.shape)}, mask {tuple(mask.shape)}"
+        raise ValueError(f"{shapes}: expected one shape (B, R), B ≥ 1")
     bad = mask & ~torch.isfinite(token_logps)
     if bad.any():
         row, place = bad.nonzero()[0].tolist()
-        raise ValueError(
-            f"token_logps[{row}, {place}] is {token_logps[row, place].item()}: expected finite numbers"
-        )
-    return -token_logps[mask].mean()
+        found = token_logps[row, place].item()
+        raise ValueError(f"{name}[{row}, {place}] is {found}: expected finite numbers")
+    return mask
 
 
 def odds_ratio_loss(chosen_mean_logps: Tensor, rejected_mean_logps: Tensor) -> Tensor:
@@ -57,11 +59,8 @@ def odds_ratio_loss(chosen_mean_logps: Tensor, rejected_mean_logps: Tensor) -> T
 
 
 def _log_odds(logp: Tensor) -> Tensor:
-    """log(p/(1 − p)) from log p < 0; each branch is fed with numbers at which its gradient is finite."""
-    near = logp > -math.log(2)
-    small = torch.log(-torch.expm1(torch.where(near, logp, -1.0)))
-    large = torch.log1p(-torch.exp(torch.where(near, -1.0, logp)))
-    return logp - torch.where(near, small, large)
+    """log(p/(1 − p)) from log p < 0. What log(1 − p) loses where p is small, log p would not show."""
+    return logp - torch.log(-torch.expm1(logp))
 
 
 def orpo_loss(
@@ -80,6 +79,8 @@ def orpo_loss(
     """
     if not 0 <= lam < float("inf"):
         raise ValueError(f"lam = {lam}: expected a finite number from 0 on")
+    _check_tokens("chosen_token_logps", chosen_token_logps, chosen_mask)
+    _check_tokens("rejected_token_logps", rejected_token_logps, rejected_mask)
     chosen = mean_logps(chosen_token_logps, chosen_mask)
     rejected = mean_logps(rejected_token_logps, rejected_mask)
     return sft_loss(chosen_token_logps, chosen_mask) + lam * odds_ratio_loss(chosen, rejected)
@@ -88,14 +89,10 @@ def orpo_loss(
 def mean_logps(token_logps: Tensor, mask: Tensor) -> Tensor:
     """Mean log-probability over the tokens of each response, (B, R) → (B,).
 
-    What is outside the mask is never read. Raises ValueError for shapes that differ and for a
-    response without a token, naming it.
+    What is outside the mask is never read. Raises ValueError for shapes that differ, for NaN or
+    infinite entries inside the mask and for a response without a token, naming it.
     """
-    check_floating(token_logps=token_logps)
-    mask = as_mask(mask)
-    if token_logps.shape != mask.shape or token_logps.ndim != 2 or len(token_logps) == 0:
-        shapes = f"token_logps {tuple(token_logps.shape)}, mask {tuple(mask.shape)}"
-        raise ValueError(f"{shapes}: expected one shape (B, R), B ≥ 1")
+    mask = _check_tokens("token_logps", token_logps, mask)
     empty = ~mask.any(1)
     if empty.any():
         row = int(empty.nonzero()[0])

@@ -55,8 +55,8 @@ def reference_point(mismatched_logps: Tensor, mismatched_ref_logps: Tensor) -> T
     """KTO's z₀ = max(0, mean of log π_θ − log π_ref), a scalar in nats without gradient.
 
     Both (B,): sums over the tokens of responses that were written to *other* requests (TRL hands
-    each request the next one's response). That estimates KL(π_θ‖π_ref) where responses fit any
-    request, and little else; draws of π_θ itself estimate it everywhere.
+    each request the response of the one before it). That estimates KL(π_θ‖π_ref) where responses
+    fit any request, and little else; draws of π_θ itself estimate it everywhere.
     Source: Ethayarajh et al. 2024, arXiv:2402.01306, §4.1.
     """
     two = {"mismatched_logps": mismatched_logps, "mismatched_ref_logps": mismatched_ref_logps}

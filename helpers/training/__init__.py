@@ -5,6 +5,7 @@ The loops train the model they are given, in place.
 
 from helpers.training.arms import side_by_side
 from helpers.training.dpo import train_dpo, with_reference
+from helpers.training.grpo import GRPOConfig, train_grpo
 from helpers.training.kto import Thumbs, both_thumbs, one_thumb, train_kto
 from helpers.training.loop import WATCH_EVERY, Config, History
 from helpers.training.orpo import train_orpo
@@ -16,6 +17,7 @@ from helpers.training.table import fit_table
 __all__ = [
     "WATCH_EVERY",
     "Config",
+    "GRPOConfig",
     "History",
     "PPOConfig",
     "Thumbs",
@@ -24,6 +26,7 @@ __all__ = [
     "one_thumb",
     "side_by_side",
     "train_dpo",
+    "train_grpo",
     "train_kto",
     "train_orpo",
     "train_ppo",

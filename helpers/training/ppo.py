@@ -82,7 +82,7 @@ def train_ppo(
             world.prompt_tokens[asked],
             sample(policy, world, world.prompt_tokens[asked], generator),
         )
-        scores = _checked_scores(reward(asked, responses), config.batch)
+        scores = checked_scores(reward(asked, responses), config.batch)
         tokens, mask = trim(responses, world.mask(responses))
         # judge: what did each token earn, and how much more than expected?
         with torch.no_grad():
@@ -127,7 +127,8 @@ def train_ppo(
     return history
 
 
-def _checked_scores(scores: Tensor, batch: int) -> Tensor:
+def checked_scores(scores: Tensor, batch: int) -> Tensor:
+    """The scores without gradient. Raises ValueError unless there is a finite one for each response."""
     if scores.shape != (batch,) or not torch.isfinite(scores).all():
         raise ValueError(
             f"rewards {tuple(scores.shape)}: expected ({batch},), all finite: one for each response"

@@ -1,0 +1,48 @@
+"""Figure of 6.4: what the replies of a data set are worth, and what the policies trained on them say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers.figures.drawing import COLOURS, styled
+
+
+@styled
+def plot_coverage_and_policy(
+    classes: Sequence[str], panels: dict[str, dict[str, Sequence[float]]], title: str
+) -> Figure:
+    """Stacked bars, a panel each: name → (row → parts that sum to 1, in the order of three ``classes``).
+
+    Raises ValueError for another number of classes, and for a row whose parts do not sum to 1.
+    """
+    roles = "rejected", "reference", "gold"
+    if len(classes) != len(roles):
+        raise ValueError(f"{len(classes)} classes: expected three, from the worst to the best")
+    figure, axes = plt.subplots(1, len(panels), figsize=(9.5, 3.0), squeeze=False)
+    for ax, (name, rows) in zip(axes[0], panels.items()):
+        for row, parts in rows.items():
+            if len(parts) != len(classes) or not abs(sum(parts) - 1) < 1e-3:
+                found = [round(float(part), 4) for part in parts]
+                raise ValueError(
+                    f"parts of {row!r} in {name!r}: {found}: expected {len(classes)}, with sum 1"
+                )
+        left = np.zeros(len(rows))
+        for k, (label, role) in enumerate(zip(classes, roles)):
+            width = np.array([parts[k] for parts in rows.values()], dtype=float)
+            bars = ax.barh(
+                list(rows), width, left=left, color=COLOURS[role], edgecolor="white", label=label
+            )
+            percent = [f"{100 * w:.0f}" if w > 0.06 else "" for w in width]
+            dark = "black" if role == "gold" else "white"
+            ax.bar_label(bars, percent, label_type="center", color=dark)
+            left += width
+        ax.invert_yaxis()
+        ax.set(xlim=(0, 1), xticks=[], xlabel="%")
+        ax.set_title(name, fontweight="normal", fontsize=11)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    return figure
