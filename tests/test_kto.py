@@ -76,7 +76,7 @@ def test_one_step_follows_the_gradient_by_hand(world, rough_gpt, part, up, down,
     table = ref_of(rough_gpt, world)
     ref[thumbs.prompts[0]] -= 12.0  # so that the mean over mismatched responses is above 0
     if mismatched:
-        others = thumbs.responses[torch.tensor([*range(1, len(thumbs)), 0])]
+        others = thumbs.responses[torch.tensor([-1, *range(len(thumbs) - 1)])]  # of the row before
         z0 = (table - ref)[thumbs.prompts, others].mean().item()
         assert z0 > 0.1
     options = {"liked_weight": up, "disliked_weight": down, "mismatched": mismatched}

@@ -29,6 +29,7 @@ from helpers.figures.derivation import (
     plot_rise_or_fall,
     plot_weights,
 )
+from helpers.figures.group_rl import plot_checkers, plot_divisions, plot_tries
 from helpers.figures.intuition import (
     plot_best_of_n,
     plot_error_against_pairs,
@@ -51,6 +52,8 @@ from helpers.figures.labels import (
     plot_reliability,
     plot_vote_rules,
 )
+from helpers.figures.margins import plot_gold_by_method, plot_leaving, plot_losses
+from helpers.figures.odds_and_thumbs import plot_lifted, plot_pulls
 from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
 from helpers.figures.ppo import (
     plot_batch_error,
@@ -69,4 +72,5 @@ from helpers.figures.rewards import (
     plot_margins,
     plot_reward_training,
 )
+from helpers.figures.rlaif import plot_coverage_and_policy
 from helpers.figures.rlhf import plot_imitation, plot_masks, plot_reward_accuracy, plot_test_sets

@@ -97,12 +97,13 @@ def train_kto(
 
     ref_logps (n_prompts, n_responses): the reference's exact log-probabilities. liked_weight,
     disliked_weight: w_D and w_U, see ``Thumbs.weights``. mismatched: z₀ by ``reference_point`` from each
-    request with the *next* row's response, as TRL does; else z₀ = 0, which also allows batches of one.
+    request with the response of the row *before* it, as TRL does; else z₀ = 0, which also allows
+    batches of one.
     Records the loss, ``log_ratio`` (batch mean of log π/π_ref), ``mismatched`` (the same over mismatched
     responses, if there are any) and ``reference_point`` (z₀), in nats; every ``watch_every`` steps also
     what ``watch()`` measures. A batch may hold one kind only. Raises ValueError for a beta ≤ 0, another
-    shape of ref_logps, watch_every < 1, and for mismatched responses in batches of one, where the next
-    row is the same row.
+    shape of ref_logps, watch_every < 1, and for mismatched responses in batches of one, where that is
+    the same row.
     """
     check_beta(beta)
     check_watch_every(watch_every)
@@ -113,8 +114,8 @@ def train_kto(
         )
     if mismatched and config.batch < 2:
         raise ValueError(
-            "batch = 1 with mismatched responses: expected at least 2, since the next row's response "
-            "would be the row's own; or mismatched=False"
+            "batch = 1 with mismatched responses: expected at least 2, since the response of "
+            "the row before would be the row's own; or mismatched=False"
         )
     generator, history = torch.Generator().manual_seed(seed), History()
 
@@ -131,7 +132,7 @@ def train_kto(
         thumbs, zero = draw(config.batch, generator), torch.tensor(0.0)
         if mismatched:
             with torch.no_grad():
-                others = log_ratios(thumbs.prompts, thumbs.responses.roll(-1, 0))
+                others = log_ratios(thumbs.prompts, thumbs.responses.roll(1, 0))
                 zero = reference_point(*others)
                 history.record(mismatched=(others[0] - others[1]).mean())
         logps, ref = log_ratios(thumbs.prompts, thumbs.responses)
