@@ -68,7 +68,7 @@ def plot_checkers(runs: dict[str, dict[str, np.ndarray]], marks: list[int], titl
     """Two curves of each run's log, and beside them what the log does not hold.
 
     runs: name → 'reward' and 'flat' over the iterations, and 'right', the share of held-out sums
-    right, at the iterations ``marks``.
+    right, at the first of the iterations ``marks``; a run may end before the others.
     """
     figure, panels = plt.subplots(1, 3, figsize=(10, 3.5))
     labels = {
@@ -80,7 +80,7 @@ def plot_checkers(runs: dict[str, dict[str, np.ndarray]], marks: list[int], titl
         for (name, seen), (colour, line, marker) in zip(runs.items(), LOOKS):
             look = {"color": COLOURS[colour], "ls": line, "label": name}
             if key == "right":
-                axes.plot(marks, seen[key], marker=marker, ms=5, **look)
+                axes.plot(marks[: len(seen[key])], seen[key], marker=marker, ms=5, **look)
             else:
                 axes.plot(seen[key], **look)
         axes.set_xlabel("iteration")
@@ -108,7 +108,7 @@ def plot_tries(
         bins = len(shares[name])
         places = (np.arange(bins) + 0.24 + 0.26 * k) / bins
         right.bar(places, shares[name], 0.24 / bins, color=COLOURS[colour])
-    left.set(xscale="log", xlabel="k, tries", ylim=(0.4, 1.02))
+    left.set(xscale="log", xlabel="k, tries", ylim=(0, 1.02))
     left.set_xticks(tries, [str(k) for k in tries])
     left.minorticks_off()
     left.set_title("pass@k, held-out sums", fontweight="normal", fontsize=11)
