@@ -78,12 +78,34 @@ def test_losses_stand_above_their_derivatives():
     above, other_above, below, other_below = figure.axes
     assert {n: y for n, (_, y, _) in drawn(above).items()} == {"a": [1, 0, 1], "b": [1, 0, -1]}
     assert drawn(other_above)["c"][1] == [-1, 0, 1]
-    assert [list(line.get_ydata()) for line in below.get_lines()[:2]] == [[-2, 0, 2], [-1, -1, -1]]
+    slopes = [list(line.get_ydata()) for line in below.get_lines() if len(line.get_ydata()) == 3]
+    assert slopes == [[-2, 0, 2], [-1, -1, -1]]
     assert list(other_below.get_lines()[0].get_ydata()) == [3, 0, 3]
     assert [axes.get_xlabel() for axes in (below, other_below)] == ["margin", "log-ratio"]
     assert above.get_ylim() == (-1, 1) and below.get_ylim() == (-2, 2)
     assert other_above.get_ylim() == (-3, 3) and other_below.get_ylim() == (0, 3)
     assert len({look for *_, look in drawn(above).values()}) == 2, "two curves, two colours"
+    plt.close(figure)
+
+
+def test_a_dot_marks_where_a_derivative_changes_sign_and_not_where_it_touches_zero():
+    x = torch.linspace(-4, 3.9, 41, dtype=torch.float64)
+    touching = torch.linspace(-1, 1, 3, dtype=torch.float64)
+    panels = [
+        ({"IPO": (x, (x - 2) ** 2, 2 * (x - 2)), "DPO": (x, -x, x - 5)}, "h", ((0, 1), (-1, 1))),
+        ({"flat": (touching, touching**3, 3 * touching**2)}, "u", ((0, 1), (-1, 1))),
+    ]
+    figure = plot_losses(panels, "title")
+    dots = [
+        [
+            place
+            for line in axes.get_lines()
+            if line.get_marker() == "o"
+            for place in line.get_xdata()
+        ]
+        for axes in figure.axes[2:]
+    ]
+    assert dots == [[pytest.approx(2)], []]
     plt.close(figure)
 
 

@@ -77,7 +77,8 @@ def plot_losses(panels: list[Panel], title: str) -> Figure:
     """Losses (above) and their derivatives (below), one column a panel.
 
     Each panel: curves as name → (across, loss, derivative), the label of the axis across, and the limits
-    of the two axes upwards. Curves are told apart by colour and by dashes.
+    of the two axes upwards. Curves are told apart by colour and by dashes; a dot marks where a
+    derivative changes sign.
     """
     looks = [("policy", "-"), ("rejected", "--"), ("gold", "-."), ("chosen", ":"), ("harmful", "-")]
     figure, axes = plt.subplots(
@@ -88,6 +89,8 @@ def plot_losses(panels: list[Panel], title: str) -> Figure:
             look = {"color": COLOURS[colour], "ls": dashes, "lw": 2}
             above.plot(x, loss, label=name, **look)
             below.plot(x, slope, **look)
+            zeros = _sign_changes(x, slope)
+            below.plot(zeros, 0 * zeros, "o", color=COLOURS[colour], ms=6, zorder=3)
         below.axhline(0, color=COLOURS["optimum"], lw=1)
         above.set(ylim=limits[0])
         below.set(xlabel=across, ylim=limits[1])
@@ -96,6 +99,13 @@ def plot_losses(panels: list[Panel], title: str) -> Figure:
     axes[1, 0].set(ylabel="derivative")
     figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
+
+
+def _sign_changes(x: Tensor, slope: Tensor) -> Tensor:
+    """Where a derivative changes sign, on the lines between its values (those that are 0 left out)."""
+    x, slope = x[slope != 0], slope[slope != 0]
+    k = (slope[:-1] * slope[1:] < 0).nonzero()[:, 0]
+    return x[k] - slope[k] * (x[k + 1] - x[k]) / (slope[k + 1] - slope[k])
 
 
 @styled
