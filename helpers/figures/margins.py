@@ -82,7 +82,7 @@ def plot_losses(panels: list[Panel], title: str) -> Figure:
     """
     looks = [("policy", "-"), ("rejected", "--"), ("gold", "-."), ("chosen", ":"), ("harmful", "-")]
     figure, axes = plt.subplots(
-        2, len(panels), figsize=(7.2, 3.4), sharex="col", height_ratios=[3, 2]
+        2, len(panels), figsize=(5.9, 2.7), sharex="col", height_ratios=[3, 2]
     )
     for (above, below), (curves, across, limits) in zip(axes.T, panels):
         for (name, (x, loss, slope)), (colour, dashes) in zip(curves.items(), looks):
@@ -133,7 +133,7 @@ def plot_gold_by_method(
         raise ValueError(
             f"{len(methods)} methods: expected at most {len(looks)}, told apart by eye"
         )
-    figure, axes = plt.subplots(figsize=(7.2, 3.0))
+    figure, axes = plt.subplots(figsize=(6.2, 2.8))
     axes.plot(*curve, color=COLOURS["optimum"], lw=1, label="frontier")
     for (name, points), (colour, marker) in zip(methods.items(), looks):
         axes.plot(*zip(*points), color=COLOURS[colour], marker=marker, ms=7, lw=1, label=name)
