@@ -124,20 +124,11 @@ def test_it_takes_tokens_as_well_as_indices_and_is_reproducible(world, sft_gpt):
         assert torch.equal(*runs) == same
 
 
-def test_it_watches_as_often_as_it_is_told(world, sft_gpt):
-    history = train_kto(
-        copy.deepcopy(sft_gpt), world, lambda n, _: THUMBS, FLAT, 1.0, Config(5, 5, 1e-3), 0,
-        watch=lambda: {"two": 2.0}, watch_every=2,
-    )  # fmt: skip
-    assert history["watched"].tolist() == [0, 2, 4] and history["two"].tolist() == [2.0] * 3
-
-
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"beta": 0.0}, "beta = 0.0"),
         ({"ref": FLAT[:, :10]}, r"ref_logps \(48, 10\): expected all responses to all prompts"),
-        ({"watch_every": 0}, "watch_every = 0: expected a number of steps ≥ 1"),
         ({"liked_weight": -1.0}, "liked_weight = -1.0"),
         ({"disliked_weight": math.inf}, "disliked_weight = inf"),
     ],

@@ -107,14 +107,6 @@ def test_it_takes_tokens_as_well_as_indices_and_is_reproducible(world, sft_gpt):
         assert torch.equal(*runs) == same
 
 
-def test_it_watches_as_often_as_it_is_told(world, sft_gpt):
-    history = train_orpo(
-        copy.deepcopy(sft_gpt), world, lambda n, _: PAIRS, 1.0, Config(5, 4, 1e-3), 0,
-        watch=lambda: {"two": 2.0}, watch_every=2,
-    )  # fmt: skip
-    assert history["watched"].tolist() == [0, 2, 4] and history["two"].tolist() == [2.0] * 3
-
-
 @pytest.mark.parametrize("lam", [-0.1, math.inf, math.nan])
 def test_it_refuses_a_weight_that_is_none(world, sft_gpt, lam):
     with pytest.raises(ValueError, match=f"lam = {lam}: expected a finite number from 0 on"):
@@ -129,12 +121,6 @@ def test_it_refuses_probabilities_as_labels(world, sft_gpt):
     soft.label[3] = 0.75
     with pytest.raises(ValueError, match=r"label\[3\] is 0.75: expected answers, labels of 1"):
         one_step(sft_gpt, world, soft, 1.0)
-
-
-def test_it_refuses_to_watch_every_zero_steps(world, sft_gpt):
-    config = Config(1, 4, 1e-3)
-    with pytest.raises(ValueError, match="watch_every = 0: expected a number of steps ≥ 1"):
-        train_orpo(sft_gpt, world, lambda n, _: PAIRS, 1.0, config, 0, watch_every=0)
 
 
 def test_a_reply_of_probability_one_has_no_odds(world, sft_gpt):

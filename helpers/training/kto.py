@@ -11,15 +11,7 @@ from torch import Tensor
 from helpers.gpt import TinyGPT, sequence_logps
 from helpers.losses import kto_loss, reference_point
 from helpers.policies import check_beta
-from helpers.training.loop import (
-    WATCH_EVERY,
-    Config,
-    History,
-    Watch,
-    check_watch_every,
-    descend,
-    trim,
-)
+from helpers.training.loop import Config, History, descend, trim
 from helpers.training.orpo import check_answered
 from helpers.world import PairBatch, World
 
@@ -90,8 +82,6 @@ def train_kto(
     liked_weight: float = 1.0,
     disliked_weight: float = 1.0,
     mismatched: bool = True,
-    watch: Watch | None = None,
-    watch_every: int = WATCH_EVERY,
 ) -> History:
     """Minimise ``kto_loss`` on batches from ``draw``, ``Thumbs.draw`` or fresh ones.
 
@@ -100,13 +90,11 @@ def train_kto(
     request with the response of the row *before* it, as TRL does; else z₀ = 0, which also allows
     batches of one.
     Records the loss, ``log_ratio`` (batch mean of log π/π_ref), ``mismatched`` (the same over mismatched
-    responses, if there are any) and ``reference_point`` (z₀), in nats; every ``watch_every`` steps also
-    what ``watch()`` measures. A batch may hold one kind only. Raises ValueError for a beta ≤ 0, another
-    shape of ref_logps, watch_every < 1, and for mismatched responses in batches of one, where that is
-    the same row.
+    responses, if there are any) and ``reference_point`` (z₀), in nats. A batch may hold one kind only.
+    Raises ValueError for a beta ≤ 0, another shape of ref_logps, and for mismatched responses in
+    batches of one, where that is the same row.
     """
     check_beta(beta)
-    check_watch_every(watch_every)
     if ref_logps.shape != (len(world.prompts), world.n_responses):
         raise ValueError(
             f"ref_logps {tuple(ref_logps.shape)}: expected all responses to all prompts, "
@@ -127,8 +115,6 @@ def train_kto(
         return logps, ref_logps[prompts, places]
 
     def loss(step):
-        if watch and step % watch_every == 0:
-            history.record(watched=step, **watch())
         thumbs, zero = draw(config.batch, generator), torch.tensor(0.0)
         if mismatched:
             with torch.no_grad():

@@ -7,46 +7,26 @@ from torch import Tensor
 
 from helpers.gpt import TinyGPT, token_logps
 from helpers.losses import mean_logps, orpo_loss
-from helpers.training.loop import (
-    WATCH_EVERY,
-    Config,
-    Draw,
-    History,
-    Watch,
-    check_watch_every,
-    descend,
-    trim,
-)
+from helpers.training.loop import Config, Draw, History, descend, trim
 from helpers.world import PairBatch, World
 
 
 def train_orpo(
-    policy: TinyGPT,
-    world: World,
-    draw: Draw,
-    lam: float,
-    config: Config,
-    seed: int,
-    watch: Watch | None = None,
-    watch_every: int = WATCH_EVERY,
+    policy: TinyGPT, world: World, draw: Draw, lam: float, config: Config, seed: int
 ) -> History:
     """Minimise ``orpo_loss`` on batches from ``draw``: in one stage, from any policy, also an untuned one.
 
     ``draw(n, generator)`` gives pairs with labels of 1: the loss has no place for a probability. lam
     (λ) weighs the odds against imitation; with 0 it is SFT on the chosen responses. Records the loss
-    and, as means over the batch, ``chosen`` and ``rejected``, each a mean log π per token, in nats;
-    every ``watch_every`` steps also what ``watch()`` measures. Raises ValueError for a lam below 0,
-    labels other than 1, watch_every < 1, and for a response whose tokens all have probability 1: it
-    has no odds. Source: Hong et al. 2024, arXiv:2403.07691, eq. 6.
+    and, as means over the batch, ``chosen`` and ``rejected``, each a mean log π per token, in nats.
+    Raises ValueError for a lam below 0, labels other than 1, and for a response whose tokens all have
+    probability 1: it has no odds. Source: Hong et al. 2024, arXiv:2403.07691, eq. 6.
     """
     if not 0 <= lam < float("inf"):
         raise ValueError(f"lam = {lam}: expected a finite number from 0 on")
-    check_watch_every(watch_every)
     generator, history = torch.Generator().manual_seed(seed), History()
 
     def loss(step):
-        if watch and step % watch_every == 0:
-            history.record(watched=step, **watch())
         pairs = draw(config.batch, generator)
         check_answered(pairs)
         (chosen, chosen_mask), (rejected, rejected_mask) = _tokens_of_pairs(policy, world, pairs)
