@@ -32,6 +32,14 @@ def bradley_terry_loss(
     return -(label * logsigmoid(gap) + (1 - label) * logsigmoid(-gap)).mean()
 
 
+def _named(*four: Tensor) -> dict[str, Tensor]:
+    """The four log-probabilities of a pair by name, once they are known to be floating-point."""
+    names = "chosen_logps", "rejected_logps", "ref_chosen_logps", "ref_rejected_logps"
+    named = dict(zip(names, four))
+    check_floating(**named)
+    return named
+
+
 def dpo_loss(
     chosen_logps: Tensor,
     rejected_logps: Tensor,
@@ -46,13 +54,7 @@ def dpo_loss(
     label as in ``bradley_terry_loss``. Source: Rafailov et al. 2023, eq. 7.
     """
     check_beta(beta)
-    four = {
-        "chosen_logps": chosen_logps,
-        "rejected_logps": rejected_logps,
-        "ref_chosen_logps": ref_chosen_logps,
-        "ref_rejected_logps": ref_rejected_logps,
-    }
-    check_floating(**four)
+    four = _named(chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps)
     check_rows(**four)
     chosen_rewards = beta * (chosen_logps - ref_chosen_logps.detach())
     rejected_rewards = beta * (rejected_logps - ref_rejected_logps.detach())
@@ -133,13 +135,7 @@ def ipo_loss(
     """
     if not 0 < tau < float("inf"):
         raise ValueError(f"tau = {tau}: expected a finite number above 0")
-    four = {
-        "chosen_logps": chosen_logps,
-        "rejected_logps": rejected_logps,
-        "ref_chosen_logps": ref_chosen_logps,
-        "ref_rejected_logps": ref_rejected_logps,
-    }
-    check_floating(**four)
+    four = _named(chosen_logps, rejected_logps, ref_chosen_logps, ref_rejected_logps)
     label = torch.ones_like(chosen_logps) if label is None else label
     check_real(label=label)
     check_rows(**four, label=label)
