@@ -1,14 +1,14 @@
 """What more than one section of theory.ipynb uses: the seed, random streams, and models trained once and remembered.
 
 Section 0 explains the reference policy, 3.1 the reward model, 4.1 to 4.3 the models of the chat world, 5.3 DPO. Each
-is made by the first call, in seconds.
+is made by the first call, in seconds; ``ahead`` (helpers.once) makes them while the reader reads.
 """
 
 from __future__ import annotations
 
 import copy
 import os
-from functools import cache, partial
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from helpers.gpt import (
     sample,
     sequence_logps,
 )
+from helpers.once import once
 from helpers.policies import expected
 from helpers.training import (
     Config,
@@ -48,7 +49,7 @@ def random(stream: int) -> torch.Generator:
 # ---- the exact world ----------------------------------------------------------------------
 
 
-@cache
+@once
 def reference() -> tuple[TinyGPT, Tensor]:
     """π_ref, a tiny GPT after supervised fine-tuning, and log π_ref of every response to every prompt."""
     policy = new_gpt(EXACT, SEED)
@@ -58,7 +59,7 @@ def reference() -> tuple[TinyGPT, Tensor]:
         return policy, all_logps(policy, EXACT)
 
 
-@cache
+@once
 def tuned_by_dpo(beta: float, labels: str) -> tuple[Tensor, History]:
     """log π_θ of every response after 600 steps of DPO from π_ref, and the training history.
 
@@ -78,7 +79,7 @@ def tuned_by_dpo(beta: float, labels: str) -> tuple[Tensor, History]:
         return all_logps(tuned, EXACT), history
 
 
-@cache
+@once
 def reward_model() -> tuple[RewardModel, History]:
     """r_φ, a GPT with a scalar head after 200 steps of 128 fresh pairs, and its history."""
     policy, ref_logps = reference()
@@ -99,7 +100,7 @@ def score_pairs(model: RewardModel, pairs: PairBatch) -> tuple[Tensor, Tensor]:
 # ---- the chat world -----------------------------------------------------------------------
 
 
-@cache
+@once
 def chat_base() -> TinyGPT:
     """A GPT that has read 12,000 documents of the chat world, and never met a user."""
     policy = new_gpt(CHAT, SEED)
@@ -108,7 +109,7 @@ def chat_base() -> TinyGPT:
     return policy
 
 
-@cache
+@once
 def chat_reference() -> TinyGPT:
     """The chat world's π_ref: the base model after 300 steps on 4,000 demonstrations."""
     policy = copy.deepcopy(chat_base())
@@ -122,13 +123,13 @@ def replies_of(policy: TinyGPT):
     return lambda prompts, generator: sample(policy, CHAT, CHAT.prompt_tokens[prompts], generator)
 
 
-@cache
+@once
 def compared() -> PairBatch:
     """4,000 comparisons of π_ref's replies, each with the probability that people prefer the first."""
     return draw_pairs(CHAT, replies_of(chat_reference()), Annotator(), 4000, random(153))
 
 
-@cache
+@once
 def chat_reward_model() -> RewardModel:
     """r_φ of the chat world: 200 steps of 64 of these comparisons."""
     model = RewardModel(chat_reference())
@@ -157,13 +158,27 @@ def ppo_in_chat(
     return policy, history, [*kept, policy]
 
 
-@cache
+@once
+def replies_to_all() -> tuple[Tensor, Tensor]:
+    """Six replies by π_ref to every request of the chat world: indices of the requests, replies."""
+    asked = torch.arange(len(CHAT.prompts)).repeat(6)
+    return asked, replies_of(chat_reference())(asked, random(171))
+
+
+def centred(model: RewardModel):
+    """What ``train_ppo`` needs: r_φ minus the model's mean over π_ref's replies to the same request."""
+    score, (asked, said) = scores_by(model), replies_to_all()
+    zero = score(asked, said).view(6, -1).mean(0)  # (requests,)
+    return lambda x, y: score(x, y) - zero[x]
+
+
+@once
 def unpenalised() -> tuple[TinyGPT, History, list[TinyGPT]]:
     """PPO against the chat world's reward model with nothing to hold it back."""
-    return ppo_in_chat(scores_by(chat_reward_model()))
+    return ppo_in_chat(centred(chat_reward_model()))
 
 
-@cache
+@once
 @torch.no_grad()
 def fresh_replies(policy: TinyGPT) -> tuple[Tensor, Tensor, Tensor]:
     """Gold, r_φ and log π/π_ref of 600 fresh replies, three float64 tensors (600,)."""
@@ -177,7 +192,7 @@ def fresh_replies(policy: TinyGPT) -> tuple[Tensor, Tensor, Tensor]:
 # ---- a policy on its way, with exact gradients -------------------------------------------------
 
 
-@cache
+@once
 def moved_gpt() -> tuple[TinyGPT, Tensor, Tensor]:
     """A GPT in double precision, six steps on its way from π_ref to gold on two requests of the exact world.
 

@@ -1,11 +1,12 @@
 """What the training loops share: sizes of a run, what a run records, descent by AdamW.
 
-``LESSON_QUIET=1`` turns the progress bars off.
+``LESSON_QUIET=1`` turns the progress bars off; work in the background (``helpers.once.ahead``) shows none.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -51,8 +52,9 @@ class History:
 
 
 def bar(steps: int, title: str) -> trange:
-    """range(steps) with a progress bar."""
-    return trange(steps, desc=title, leave=False, disable=bool(os.environ.get("LESSON_QUIET")))
+    """range(steps) with a progress bar, which a thread in the background goes without."""
+    quiet = bool(os.environ.get("LESSON_QUIET")) or threading.current_thread().daemon
+    return trange(steps, desc=title, leave=False, disable=quiet)
 
 
 def check_watch_every(watch_every: int) -> None:

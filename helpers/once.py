@@ -1,0 +1,66 @@
+"""Results that are made once, by whoever asks first, and can be made ahead while the reader reads.
+
+``once`` remembers like ``functools.cache`` and is safe for threads: whoever asks for a result that is being made waits
+for it. ``ahead`` makes results in the background, on the second core.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import torch
+
+
+def once(make: Callable) -> Callable:
+    """``make``, remembered for its arguments (positional, hashable).
+
+    What raises is not remembered: whoever waited gets the exception too, and the next call tries again.
+    """
+    made: dict[tuple, Future] = {}
+    lock = threading.Lock()
+
+    @functools.wraps(make)
+    def remembered(*given):
+        with lock:
+            first = given not in made
+            result = made.setdefault(given, Future())
+        if first:
+            try:
+                result.set_result(make(*given))
+            except BaseException as error:  # an interrupt too: nothing was made
+                with lock:
+                    del made[given]
+                result.set_exception(error)
+                raise
+        return result.result()
+
+    return remembered
+
+
+def ahead(*calls: Callable[[], object]) -> threading.Thread | None:
+    """Start calls of ``once`` functions in the background, one after another: ``ahead(chat_base, chat_reference)``.
+
+    They get one torch thread and no progress bars, and change nothing but when a result is ready. What one of
+    them raises is dropped here: who asks for the result makes it again and sees it. ``LESSON_ARMS=1`` says
+    that one run at a time is wanted: then nothing is started and None returned. Raises ValueError for no call.
+    """
+    if not calls:
+        raise ValueError("no calls: expected at least one function to call ahead of need")
+    if os.environ.get("LESSON_ARMS") == "1":
+        return None
+
+    def work():
+        torch.set_num_threads(1)
+        for call in calls:
+            try:
+                call()
+            except Exception:
+                continue
+
+    thread = threading.Thread(target=work, name="ahead", daemon=True)  # ends with the kernel
+    thread.start()
+    return thread
