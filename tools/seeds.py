@@ -25,7 +25,7 @@ from statistics import fmean, stdev
 
 import nbformat
 
-from helpers.claims import Claim
+from helpers.claims import Claim, place
 from tools.console import complain, say
 from tools.files import write_whole
 from tools.notebooks import execute, load, section_alone
@@ -34,8 +34,8 @@ ROOT = Path(__file__).parent.parent
 NOTEBOOK, TABLE, KEPT = ROOT / "theory.ipynb", ROOT / "tests" / "seeds.md", ROOT / "build" / "seeds"
 HAND_OVER = """\
 import dataclasses, json
-from helpers.claims import ledger
-claimed = [dataclasses.asdict(claim) for claim in ledger().claims]
+from helpers.claims import made
+claimed = [dataclasses.asdict(claim) for claim in made()]
 with open({path!r}, "w", encoding="utf-8") as file:
     json.dump(claimed, file)
 """
@@ -136,7 +136,7 @@ def lines_of(table: str) -> dict[str, list[str]]:
     """The rows of a stored table by section."""
     found: dict[str, list[str]] = {}
     for line in table.splitlines():
-        if match := re.match(r"\| (\d+(?:\.\d+)?) \|", line):
+        if match := re.match(r"\| (\d+(?:\.\d+)?|tour|clinic) \|", line):
             found.setdefault(match[1], []).append(line)
     return found
 
@@ -144,7 +144,7 @@ def lines_of(table: str) -> dict[str, list[str]]:
 def as_markdown(lines: dict[str, list[str]], seeds: list[int]) -> str:
     """The table for the repository, with versions and a verdict; lines: section → rows."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy"))
-    in_order = sorted(lines, key=lambda name: [int(part) for part in name.split(".")])
+    in_order = sorted(lines, key=place)
     ordered = [line for name in in_order for line in lines[name]]
     found = [line for line in ordered if "| identity: " not in line]
     standing = sum("✗" not in line for line in found)

@@ -5,8 +5,6 @@ Functions are named after what they show and return the matplotlib figure; ``sho
 # ruff: noqa: F401
 
 # first: it keeps matplotlib quiet while that is imported
-from helpers.figures.drawing import COLOURS, INK, show
-
 from helpers.figures.definitions import (
     plot_audit,
     plot_beta_in_training,
@@ -29,6 +27,7 @@ from helpers.figures.derivation import (
     plot_rise_or_fall,
     plot_weights,
 )
+from helpers.figures.drawing import COLOURS, INK, show
 from helpers.figures.group_rl import plot_checkers, plot_divisions, plot_tries
 from helpers.figures.intuition import (
     plot_best_of_n,
@@ -57,8 +56,8 @@ from helpers.figures.odds_and_thumbs import plot_lifted, plot_pulls
 from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
 from helpers.figures.ppo import (
     plot_batch_error,
-    plot_clip,
     plot_brakes,
+    plot_clip,
     plot_credit,
     plot_hump,
     plot_reuse,

@@ -9,8 +9,20 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import budget, confidence, coverage, detection, displacement, functions, harm
-from helpers.grader import imitation, pooled, separation, tail, unordered
+from helpers.grader import (
+    budget,
+    confidence,
+    coverage,
+    detection,
+    displacement,
+    functions,
+    harm,
+    imitation,
+    pooled,
+    separation,
+    tail,
+    unordered,
+)
 from helpers.grader.frozen import FOLDER, case
 from helpers.grader.listening import listening
 from helpers.grader.panel import Panel, Progress

@@ -1,0 +1,129 @@
+"""The evidence of a run as tables: every claim under its section, and one claim for each subsection.
+
+Which claim carries a subsection, and on how many fresh seeds it held, stands in ``helpers/data/carried.csv``:
+section, title, statement, seeds. Tables are HTML where there is a front end, text elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from helpers import facts
+from helpers.claims import Claim, made
+from helpers.facts import CHECKED
+
+NOT_RUN = "not run yet"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns and rows of text."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __repr__(self) -> str:
+        return "\n".join("  ".join(filter(None, row)) for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.head)
+        rows = (
+            "".join(f'<td style="text-align:left">{escape(text)}</td>' for text in row)
+            for row in self.rows
+        )
+        return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Tables of claims, one for each section, folded under a line that counts them."""
+
+    sections: dict[str, tuple[Claim, ...]]
+
+    def __repr__(self) -> str:
+        return "\n".join(str(claim) for claims in self.sections.values() for claim in claims)
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f"<details><summary>{escape(name)}: {_counted(claims)}</summary>"
+            f"{_listed(claims)._repr_html_()}</details>"
+            for name, claims in self.sections.items()
+        )
+
+
+def all_claims() -> Folded:
+    """Every claim of this run so far under its section, in the order of the lesson."""
+    sections: dict[str, list[Claim]] = {}
+    for claim in made():
+        sections.setdefault(claim.section, []).append(claim)
+    return Folded({name: tuple(claims) for name, claims in sections.items()})
+
+
+def by_subsection() -> Table:
+    """For each subsection the claim that carries it: measured, bound, seeds, and what is published beside it."""
+    with open(Path(__file__).parent / "data" / "carried.csv", encoding="utf-8", newline="") as file:
+        carried = list(csv.DictReader(file))
+    found = {(claim.section, claim.statement): claim for claim in made()}
+    published: dict[str, facts.Fact] = {}
+    for fact in facts.load():
+        published.setdefault(fact.section, fact)
+    rows = []
+    for row in carried:
+        claim = found.get((row["section"], row["statement"]))
+        fact = published.get(row["section"])
+        rows.append(
+            (
+                row["section"],
+                row["title"],
+                row["statement"],
+                _measured(claim),
+                claim.bound if claim else "",
+                row["seeds"],
+                f"{fact.statement} [{fact.source}]" if fact else "",
+                CHECKED[fact.checked] if fact else "",
+            )
+        )
+    head = "§", "subsection", "claim", "measured", "claimed", "seeds", "at scale", "how sure"
+    return Table(head, tuple(rows))
+
+
+def supported(rows: Iterable[tuple[str, str, str, str]]) -> Table:
+    """Sentences and the claims that support them: rows of (name, sentence, section, statement).
+
+    A claim that this run has not made yet is shown as such. Raises ValueError for no rows.
+    """
+    rows = tuple(rows)
+    if not rows:
+        raise ValueError("no rows: expected at least one (name, sentence, section, statement)")
+    found = {(claim.section, claim.statement): claim for claim in made()}
+    return Table(
+        ("concept", "what it does", "§", "the claim that supports it", "measured"),
+        tuple(
+            (name, sentence, section, statement, _measured(found.get((section, statement))))
+            for name, sentence, section, statement in rows
+        ),
+    )
+
+
+def _measured(claim: Claim | None) -> str:
+    return f"{claim.mark} {claim.measured}" if claim else NOT_RUN
+
+
+def _counted(claims: tuple[Claim, ...]) -> str:
+    identities = sum(claim.identity for claim in claims)
+    measured = len(claims) - identities
+    parts = [f"{measured} claim{'s' * (measured != 1)}"]
+    if identities:
+        parts.append(f"{identities} identit{'y' if identities == 1 else 'ies'}")
+    return ", ".join(parts)
+
+
+def _listed(claims: tuple[Claim, ...]) -> Table:
+    head = "statement", "measured", "claimed", "at scale"
+    return Table(
+        head, tuple((c.named, f"{c.mark} {c.measured}", c.bound, c.published) for c in claims)
+    )
