@@ -17,6 +17,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from helpers.claims import place
 from tools.notebooks import execute, load, section_alone, section_of_cells
 
 ROOT = Path(__file__).parent.parent
@@ -361,8 +362,7 @@ def test_theory_fits_its_budget():
 
 
 def test_sections_are_in_order():
-    numbers = [[int(part) for part in name.split(".")] for name in SECTIONS]
-    assert numbers == sorted(numbers)
+    assert sorted(SECTIONS, key=place) == list(SECTIONS)
 
 
 @pytest.mark.parametrize(
