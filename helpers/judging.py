@@ -83,7 +83,8 @@ def place_term(totals: Tensor) -> Tensor:
 
     n_F and n_S count the pairs that the first, the second place won twice. The maximum of the likelihood given that
     each place won or lost twice, for a judge with P(first wins) = σ(gap + b), one b, independent verdicts. Ties say
-    nothing here. A judge who leans to the first in some pairs and to the second in as many others has b̂ = 0. Raises ValueError where either count is 0, for then no finite b is best.
+    nothing here. A judge who leans to the first in some pairs and to the second in as many others has b̂ = 0.
+    Raises ValueError where either count is 0, for then no finite b is best.
     Sources: McNemar 1947 (the table); Rasch 1960, Andersen 1970 (conditioning).
     """
     _check_totals(totals)
@@ -102,7 +103,8 @@ def corrected_win_rate(totals: Tensor) -> Tensor:
     """A's win rate without the place term, totals (..., 7) → (...).
 
     win_rate + (1 − 1/cosh b̂)·(share of pairs that one place won twice)·(people's share for A among them − ½). Exact
-    in expectation for a judge as in ``place_term`` whose gap is people's, and who calls no ties; for one twice as sure as
+    in expectation for a judge as in ``place_term`` whose gap is people's, and who calls no ties; for one
+    twice as sure as
     people it is not, and verdicts do not show that. Raises ValueError
     as ``place_term`` does, where no one was asked, and where the judge called ties.
     """

@@ -248,7 +248,10 @@ ONES, PROMPTS = torch.ones(4, dtype=torch.float64), torch.arange(4)
         (lambda: student_quantile(0.9, 10**7), "df = 10000000: expected .* 1 ≤ df ≤ 100,000"),
         (lambda: win_rate(torch.full((7,), math.inf)), "totals hold NaN, ∞"),
         (lambda: win_rate(some_totals(24, 4, points=57.0)), "expected points ≤ pairs, found 57 > 56"),
-        (lambda: win_rate(some_totals(24, 4, pairs=27.0, points=1)), r"first twice \+ second twice ≤ pairs, found 28 > 27"),
+        (
+            lambda: win_rate(some_totals(24, 4, pairs=27.0, points=1)),
+            r"first twice \+ second twice ≤ pairs, found 28 > 27",
+        ),
         (lambda: win_rate(some_totals(24, 4, tied=57)), "expected tied ≤ pairs, found 57 > 56"),
         (lambda: win_rate(some_totals(24, 4, asked=29)), r"asked ≤ first twice \+ second twice, found 29 > 28"),
         (lambda: win_rate(some_totals(24, 4, asked=3, won=4)), "expected won ≤ asked, found 4 > 3"),
