@@ -76,3 +76,4 @@ from helpers.figures.rlhf import plot_imitation, plot_masks, plot_reward_accurac
 from helpers.figures.tour import plot_run, plot_what_goes_wrong
 from helpers.figures.judges import plot_replications
 from helpers.figures.overfitting import plot_alarm, plot_shrunk
+from helpers.figures.tax import plot_refusals, plot_tax
