@@ -77,3 +77,4 @@ from helpers.figures.tour import plot_run, plot_what_goes_wrong
 from helpers.figures.judges import plot_replications
 from helpers.figures.overfitting import plot_alarm, plot_shrunk
 from helpers.figures.tax import plot_refusals, plot_tax
+from helpers.figures.hacking import plot_proxy_and_gold
