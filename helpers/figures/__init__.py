@@ -78,3 +78,4 @@ from helpers.figures.judges import plot_replications
 from helpers.figures.overfitting import plot_alarm, plot_shrunk
 from helpers.figures.tax import plot_refusals, plot_tax
 from helpers.figures.hacking import plot_proxy_and_gold
+from helpers.figures.length import plot_words
