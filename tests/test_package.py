@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {
     "once": 1, "world": 1, "policies": 1, "tables": 1,
     "gpt": 2, "losses": 2, "metrics": 2, "pairs": 2, "bradley_terry": 2,
-    "chat": 2, "documents": 2, "judging": 2, "length": 2, "agreement": 2, "calibration": 2, "reward_bench": 2, "policy_gradient": 2,
+    "chat": 2, "documents": 2, "judging": 2, "length": 2,
+    "agreement": 2, "calibration": 2, "reward_bench": 2, "policy_gradient": 2,
     "kl_paths": 2, "matched": 2, "proxies": 2, "reward_features": 2,
     "training": 3, "claims": 3, "facts": 3, "figures": 3, "heads": 3, "planted": 3,
     "lesson": 4, "ledger": 4, "groups": 4, "labelling": 4, "readout": 4,
