@@ -159,23 +159,9 @@ def ppo_in_chat(
 
 
 @once
-def replies_to_all() -> tuple[Tensor, Tensor]:
-    """Six replies by π_ref to every request of the chat world: indices of the requests, replies."""
-    asked = torch.arange(len(CHAT.prompts)).repeat(6)
-    return asked, replies_of(chat_reference())(asked, random(171))
-
-
-def centred(model: RewardModel):
-    """What ``train_ppo`` needs: r_φ minus the model's mean over π_ref's replies to the same request."""
-    score, (asked, said) = scores_by(model), replies_to_all()
-    zero = score(asked, said).view(6, -1).mean(0)  # (requests,)
-    return lambda x, y: score(x, y) - zero[x]
-
-
-@once
 def unpenalised() -> tuple[TinyGPT, History, list[TinyGPT]]:
     """PPO against the chat world's reward model with nothing to hold it back."""
-    return ppo_in_chat(centred(chat_reward_model()))
+    return ppo_in_chat(scores_by(chat_reward_model()))
 
 
 @once

@@ -85,8 +85,10 @@ def margin(bound: str, mean: float, sd: float) -> float:
 def room_in_sd(bound: str, values: list[float], log: bool) -> float:
     """``margin`` of the values over seeds; of their logarithms where they differ by factors.
 
-    With ``log`` a value that is not positive has no logarithm, and the claim does not stand.
+    A claim with a value that is not finite, or with ``log`` not positive, does not stand: -inf.
     """
+    if not all(map(math.isfinite, values)):
+        return float("-inf")
     if not log:
         return margin(bound, fmean(values), stdev(values))
     if min(values) <= 0:
@@ -118,7 +120,8 @@ def summarise(runs: dict[int, list[Claim]]) -> list[Row]:
         values = [claims[key].value for claims in found.values()]
         held = sum(claims[key].holds for claims in found.values())
         room = room_in_sd(key[2], values, first[key].log)
-        rows.append(Row(*key, held, len(found), fmean(values), stdev(values), room))
+        spread = stdev(values) if all(map(math.isfinite, values)) else math.nan
+        rows.append(Row(*key, held, len(found), fmean(values), spread, room))
     return rows
 
 
