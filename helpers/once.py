@@ -1,18 +1,37 @@
 """Results that are made once, by whoever asks first, and can be made ahead while the reader reads.
 
 ``once`` remembers like ``functools.cache`` and is safe for threads: whoever asks for a result that is being made waits
-for it. ``ahead`` makes results in the background, on the second core.
+for it. ``ahead`` makes results in the background, on the second core, and lets go when the process ends.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import torch
+
+_ending = threading.Event()
+
+
+def in_background() -> bool:
+    """Whether this thread was started by ``ahead``, or by a thread that was."""
+    return threading.current_thread().daemon
+
+
+def until_the_end(steps: int) -> Iterator[int]:
+    """range(steps) for work in the background: ends the thread (SystemExit) when the process is about to end.
+
+    A thread that is killed within a step of PyTorch takes the process with it.
+    """
+    for step in range(steps):
+        if _ending.is_set():
+            raise SystemExit
+        yield step
 
 
 def once(make: Callable) -> Callable:
@@ -62,5 +81,12 @@ def ahead(*calls: Callable[[], object]) -> threading.Thread | None:
                 continue
 
     thread = threading.Thread(target=work, name="ahead", daemon=True)  # ends with the kernel
+    atexit.register(_let_go, thread)
     thread.start()
     return thread
+
+
+def _let_go(thread: threading.Thread) -> None:
+    """Ask for the end at the next step of training and wait for it, ten seconds at most."""
+    _ending.set()
+    thread.join(10)

@@ -11,6 +11,7 @@ import torch
 from grading import ROOT
 
 from helpers.once import ahead, once
+from helpers.training.loop import bar
 
 
 @pytest.fixture(autouse=True)
@@ -114,13 +115,11 @@ def test_no_call_is_refused():
         ahead()
 
 
-def test_background_training_shows_no_bar(monkeypatch):
-    from helpers.training.loop import bar
-
+def test_training_in_the_background_shows_no_bar_and_counts_the_same_steps(monkeypatch):
     monkeypatch.delenv("LESSON_QUIET", raising=False)
-    shown = []
-    ahead(lambda: shown.append(bar(3, "x").disable)).join(20)
-    assert shown == [True] and not bar(3, "x").disable
+    counted = []
+    ahead(lambda: counted.append((hasattr(bar(3, "x"), "disable"), list(bar(3, "x"))))).join(20)
+    assert counted == [(False, [0, 1, 2])] and not bar(3, "x").disable
 
 
 def test_a_model_made_ahead_is_the_model_bit_for_bit():
@@ -145,12 +144,16 @@ def test_a_model_made_ahead_is_the_model_bit_for_bit():
     assert made[0] == made[1] and made[0]
 
 
-def test_a_process_that_ends_while_something_is_made_ends_well():
+@pytest.mark.parametrize("seconds", [0.0, 0.4, 0.8])
+def test_a_process_that_ends_while_something_is_made_ends_well(seconds):
+    """Killed in the midst of a backward pass, the thread would end the process by an abort."""
     code = (
-        "import torch\nfrom helpers.once import ahead\nfrom helpers.lesson import chat_reference\n"
-        "ahead(chat_reference)\nimport time; time.sleep(1)"
+        "import torch, time\nfrom helpers.once import ahead\n"
+        "from helpers.lesson import chat_reference\n"
+        f"ahead(chat_reference, chat_reference)\ntime.sleep({seconds})"
     )
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60, check=False
     )
     assert done.returncode == 0 and done.stderr == ""

@@ -1,6 +1,7 @@
 """Claims over seeds: the table's arithmetic, and that the stored one is that of the stored lesson."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,13 @@ def test_a_claim_that_differs_by_factors_is_judged_on_a_logarithmic_scale():
     assert not missed.stands
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_a_value_that_is_no_number_does_not_stand(log):
+    runs = {k: [replace(claim(value, "> 0.01"), log=log)] for k, value in ((1, 0.5), (2, math.nan))}
+    (row,) = summarise(runs)
+    assert not row.stands and "✗" in line_of(row)
+
+
 def test_claims_that_differ_between_seeds_are_refused():
     with pytest.raises(ValueError, match="seed 2: .*another.* is not a claim of every seed"):
         summarise({1: [claim(0.1)], 2: [claim(0.1), claim(0.1, statement="another")]})
@@ -92,7 +100,7 @@ def test_seeds_are_a_range(text):
 
 def lesson(tmp_path, monkeypatch, value):
     """A lesson of one claim whose value is ``value``, an expression, and a place for its table."""
-    code = f"import os\nfrom helpers import claims\nclaim = claims.section('1.1')\n"
+    code = "import os\nfrom helpers import claims\nclaim = claims.section('1.1')\n"
     code += f"claim('a distance', {value}, below=1)"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbformat.write(notebook, tmp_path / "theory.ipynb")

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import trange
 
+from helpers.once import in_background, until_the_end
 from helpers.world import PairBatch
 
 WATCH_EVERY = 5
@@ -51,10 +51,11 @@ class History:
         return np.array(self.columns[name])
 
 
-def bar(steps: int, title: str) -> trange:
-    """range(steps) with a progress bar, which a thread in the background goes without."""
-    quiet = bool(os.environ.get("LESSON_QUIET")) or threading.current_thread().daemon
-    return trange(steps, desc=title, leave=False, disable=quiet)
+def bar(steps: int, title: str) -> Iterable[int]:
+    """range(steps) with a progress bar, which work in the background goes without."""
+    if in_background():
+        return until_the_end(steps)
+    return trange(steps, desc=title, leave=False, disable=bool(os.environ.get("LESSON_QUIET")))
 
 
 def check_watch_every(watch_every: int) -> None:
