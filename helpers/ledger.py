@@ -40,17 +40,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Folded:
-    """Tables of claims, one for each section, folded under a line that counts them."""
+    """Lists of claims, one for each section, folded under a line that counts them. As text, these lines alone."""
 
     sections: dict[str, tuple[Claim, ...]]
 
     def __repr__(self) -> str:
-        return "\n".join(str(claim) for claims in self.sections.values() for claim in claims)
+        return "\n".join(f"{name}: {_counted(claims)}" for name, claims in self.sections.items())
 
     def _repr_html_(self) -> str:
         return "".join(
             f"<details><summary>{escape(name)}: {_counted(claims)}</summary>"
-            f"{_listed(claims)._repr_html_()}</details>"
+            f"<ul>{''.join(map(_listed, claims))}</ul></details>"
             for name, claims in self.sections.items()
         )
 
@@ -122,8 +122,7 @@ def _counted(claims: tuple[Claim, ...]) -> str:
     return ", ".join(parts)
 
 
-def _listed(claims: tuple[Claim, ...]) -> Table:
-    head = "statement", "measured", "claimed", "at scale"
-    return Table(
-        head, tuple((c.named, f"{c.mark} {c.measured}", c.bound, c.published) for c in claims)
-    )
+def _listed(claim: Claim) -> str:
+    published = f"; at scale: {claim.published}" if claim.published else ""
+    text = f"{claim.mark} {claim.named}: {claim.measured} (claimed {claim.bound}){published}"
+    return f"<li>{escape(text)}</li>"

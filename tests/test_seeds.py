@@ -165,7 +165,7 @@ def test_the_stored_table_is_of_the_stored_lesson_and_every_claim_held():
         for cell in nbformat.read(ROOT / "theory.ipynb", as_version=4).cells
         for output in cell.get("outputs", [])
     )
-    printed = set(re.findall(r"^✓ §([\d.]+) (.*): [≈=] \S+  \(claimed (.*)\)$", text, re.M))
+    printed = set(re.findall(r"^✓ §([\w.]+) (.*): [≈=] \S+  \(claimed (.*)\)$", text, re.M))
     assert printed and printed - stored == set(), "claims without seeds: run make seeds"
     assert stored - printed == set(), "the table has claims that the lesson no longer makes"
     missed = [row for row in rows if row[3].split("/")[0] != row[3].split("/")[1]]
