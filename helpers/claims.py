@@ -56,9 +56,9 @@ class Section:
     """The claims of one section: ``claim = claims.section("4.3")``, then ``claim("a statement", value, above=0.1)``."""
 
     def __init__(self, number: str):
-        if not re.fullmatch(r"\d+(\.\d+)?|tour|clinic", number):
+        if not re.fullmatch(r"\d+(\.\d+)?|tour", number):
             raise ValueError(
-                f"section {number!r}: expected a number such as '5' or '5.3', 'tour' or 'clinic'"
+                f"section {number!r}: expected a number such as '5' or '5.3', or 'tour'"
             )
         self.number = number
 
@@ -144,6 +144,5 @@ def made() -> list[Claim]:
 
 
 def place(section: str) -> list[int]:
-    """Where a section stands in the lesson, as something to sort by: the tour first, the clinic behind section 8."""
-    named = {"tour": [-1], "clinic": [8, 99]}
-    return named.get(section) or [int(part) for part in section.split(".")]
+    """Where a section stands in the lesson, as something to sort by: the tour comes first."""
+    return [-1] if section == "tour" else [int(part) for part in section.split(".")]

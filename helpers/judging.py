@@ -103,10 +103,9 @@ def corrected_win_rate(totals: Tensor) -> Tensor:
     """A's win rate without the place term, totals (..., 7) → (...).
 
     win_rate + (1 − 1/cosh b̂)·(share of pairs that one place won twice)·(people's share for A among them − ½). Exact
-    in expectation for a judge as in ``place_term`` whose gap is people's, and who calls no ties; for one
-    twice as sure as
-    people it is not, and verdicts do not show that. Raises ValueError
-    as ``place_term`` does, where no one was asked, and where the judge called ties.
+    in expectation for a judge as in ``place_term`` whose gap is people's, and who calls no ties; for one twice
+    as sure as people it is not, and verdicts do not show that. Raises ValueError as ``place_term`` does, where no one
+    was asked, and where the judge called ties.
     """
     b, rate = place_term(totals), win_rate(totals)
     pairs, _, first, second, tied, asked, won = totals.unbind(-1)

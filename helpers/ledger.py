@@ -7,7 +7,6 @@ section, title, statement, seeds. Tables are HTML where there is a front end, te
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -89,24 +88,6 @@ def by_subsection() -> Table:
         )
     head = "§", "subsection", "claim", "measured", "claimed", "seeds", "at scale", "how sure"
     return Table(head, tuple(rows))
-
-
-def supported(rows: Iterable[tuple[str, str, str, str]]) -> Table:
-    """Sentences and the claims that support them: rows of (name, sentence, section, statement).
-
-    A claim that this run has not made yet is shown as such. Raises ValueError for no rows.
-    """
-    rows = tuple(rows)
-    if not rows:
-        raise ValueError("no rows: expected at least one (name, sentence, section, statement)")
-    found = {(claim.section, claim.statement): claim for claim in made()}
-    return Table(
-        ("concept", "what it does", "§", "the claim that supports it", "measured"),
-        tuple(
-            (name, sentence, section, statement, _measured(found.get((section, statement))))
-            for name, sentence, section, statement in rows
-        ),
-    )
 
 
 def _measured(claim: Claim | None) -> str:

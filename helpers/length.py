@@ -19,9 +19,8 @@ def length_controlled(wins: Tensor, extra_words: Tensor) -> tuple[float, float]:
     extra_words lie near 0, σ(θ) is an extrapolation, as good as the model: nothing was measured there. Raises
     ValueError for shapes other than (B,), B ≥ 1, NaN, infinite entries, wins outside [0, 1]; where all differ by one
     length, which leaves θ and φ undetermined; where length alone tells won from lost (or all are won, or lost), so
-    that the likelihood has no maximum; and where wins lie so close to 0 or 1 that rounding hides it. Source:
-    Dubois et al. 2024, arXiv:2404.04475, without the difficulty of
-    instructions.
+    that the likelihood has no maximum; and where wins lie so close to 0 or 1 that rounding hides it. Source: Dubois
+    et al. 2024, arXiv:2404.04475, without the difficulty of instructions.
     """
     check_real(wins=wins, extra_words=extra_words)
     if wins.shape != extra_words.shape or wins.ndim != 1 or len(wins) == 0:

@@ -16,11 +16,12 @@ from concurrent.futures import Future
 import torch
 
 _ending = threading.Event()
+_thread = threading.local()
 
 
 def in_background() -> bool:
-    """Whether this thread was started by ``ahead``, or by a thread that was."""
-    return threading.current_thread().daemon
+    """Whether this thread was started by ``ahead``."""
+    return getattr(_thread, "background", False)
 
 
 def until_the_end(steps: int) -> Iterator[int]:
@@ -73,6 +74,7 @@ def ahead(*calls: Callable[[], object]) -> threading.Thread | None:
         return None
 
     def work():
+        _thread.background = True
         torch.set_num_threads(1)
         for call in calls:
             try:

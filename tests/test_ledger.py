@@ -1,4 +1,4 @@
-"""The evidence as tables: what was claimed, what carries a subsection, what supports a sentence."""
+"""The evidence as tables: what was claimed, what carries a subsection."""
 
 from __future__ import annotations
 
@@ -55,18 +55,16 @@ def test_all_claims_read_as_text_and_as_folded_tables():
 
 def test_whatever_a_claim_says_is_text_in_the_tables():
     check("5.1", "<script>alert('x')</script> & KL < 1", 0.5, below=1, published="<b>0.6</b>")
-    for shown in (
-        ledger.all_claims()._repr_html_(),
-        ledger.supported([("<i>", "<u>", "5.1", "<script>")])._repr_html_(),
-    ):
-        assert not re.search("<(script|b|i|u)>", shown) and "&lt;script&gt;" in shown
+    shown = ledger.all_claims()._repr_html_()
+    assert not re.search("<(script|b)>", shown) and "&lt;script&gt;" in shown
 
 
-def test_a_recorded_miss_is_marked(monkeypatch):
-    monkeypatch.setenv("LESSON_SEED", "7")
-    check("1.2", "too large", 2.0, below=1.0)
-    check("1.3", "small enough", 0.5, below=1.0)
-    assert ledger.all_claims()._repr_html_().count("✗") == 1
+def test_a_table_shows_text_as_text():
+    table = ledger.Table(("a", "<b>"), (("<i>x</i>", ""), ("1 < 2", "&")))
+    shown = table._repr_html_()
+    assert not re.search("<[bi]>", shown) and "1 &lt; 2" in shown and "&amp;" in shown
+    assert shown.count("<tr>") == shown.count("</tr>") == 3
+    assert repr(table).splitlines() == ["<i>x</i>", "1 < 2  &"]
 
 
 # ---- the claim that carries a subsection ---------------------------------------------------------
@@ -108,24 +106,3 @@ def test_a_carrying_claim_is_measured_in_the_lesson_and_its_seeds_are_those_of_t
         re.M,
     )
     assert found and row["seeds"] == f"{found[1]} of {found[2]}"
-
-
-# ---- what supports a sentence --------------------------------------------------------------------
-
-
-def test_a_sentence_stands_beside_its_claim():
-    check("4.4", "KL spent", 3.0, above=1)
-    table = ledger.supported(
-        [("KL control", "limits drift", "4.4", "KL spent"), ("gates", "hold", "7.5", "tax")]
-    )
-    assert table.rows == (
-        ("KL control", "limits drift", "4.4", "KL spent", "✓ = 3"),
-        ("gates", "hold", "7.5", "tax", ledger.NOT_RUN),
-    )
-    assert repr(table).splitlines()[0] == "KL control  limits drift  4.4  KL spent  ✓ = 3"
-    assert table._repr_html_().count("<tr>") == table._repr_html_().count("</tr>") == 3
-
-
-def test_no_sentence_is_refused():
-    with pytest.raises(ValueError, match="no rows: expected at least one"):
-        ledger.supported([])

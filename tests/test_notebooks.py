@@ -358,7 +358,7 @@ def test_mathematics_that_does_not_render_is_named(text, problem):
 
 
 def test_theory_fits_its_budget():
-    assert (ROOT / "theory.ipynb").stat().st_size <= 3_000_000
+    assert (ROOT / "theory.ipynb").stat().st_size <= 2_400_000
 
 
 def test_sections_are_in_order():

@@ -4,8 +4,8 @@
 seconds per section, ``store theory.ipynb`` renews its outputs in place, ``section theory.ipynb 5.3
 build/5.3.ipynb`` runs the set-up cell and one section.
 
-A section begins at a heading '## 5. Title', '### 5.3 Title', '## Tour: title' or '## Clinic: title'. The cell
-tagged ``setup`` is needed by every section.
+A section begins at a heading '## 5. Title', '### 5.3 Title' or '## Tour: title'. The cell tagged ``setup`` is
+needed by every section.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tools.console import complain, say
 from tools.files import write_whole
 from tools.kernels import client_for, run
 
-HEADING = re.compile(r"^#{2,3} (\d+(?:\.\d+)?|Tour|Clinic)[.:]? ", re.MULTILINE)
-OTHER_HEADING = re.compile(r"^## (?!\d|Tour:|Clinic:)", re.MULTILINE)
+HEADING = re.compile(r"^#{2,3} (\d+(?:\.\d+)?|Tour)[.:]? ", re.MULTILINE)
+OTHER_HEADING = re.compile(r"^## (?!\d|Tour:)", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[\d;]*m")  # of tracebacks, for terminals
 
 

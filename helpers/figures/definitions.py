@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, INK, legend_right, shades, styled
+from helpers.figures.drawing import COLOURS, INK, headline, legend_right, shades, styled
 from helpers.pairs import KINDS, Finding
 
 
@@ -108,7 +108,7 @@ def plot_choice_curve(gaps: Tensor, shares: dict[str, Tensor], title: str) -> Fi
     axes[0].set(xlabel="gap of strengths", ylabel="share of choices")
     axes[1].set(xlabel="gap of strengths", ylabel="share − σ(gap), % points")
     axes[0].legend(loc="lower right")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -132,7 +132,7 @@ def plot_ways_to_fit(panels: dict[str, dict[str, Tensor]], title: str) -> Figure
         ax.set_title(name, fontweight="normal", fontsize=11)
     axes[0].set_ylabel("strength of A minus strength of D")
     axes[0].legend(fontsize=9)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -238,7 +238,7 @@ def plot_beta_limits(
             ax.annotate(name, (x, height), xycoords=("axes fraction", "data"), ha=side, va="bottom")
         ax.set(xscale="log", xlabel="β, reward per nat", ylabel=what)
         ax.margins(y=0.15)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -283,5 +283,5 @@ def plot_beta_in_training(
         ax.set_title(name, fontweight="normal", fontsize=11)
     axes[0].set_ylabel("KL(π_θ‖π_ref), nats (circles: optima)")
     legend_right(axes[-1])
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure

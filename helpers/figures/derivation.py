@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, INK, legend_right, shades, styled
+from helpers.figures.drawing import COLOURS, INK, headline, legend_right, shades, styled
 
 
 @styled
@@ -57,7 +57,7 @@ def plot_implicit_reward(panels: dict[str, tuple[Tensor, Tensor, float]], title:
         ax.set(xlabel="gold reward r*(x, y)")
         ax.set_title(f"“{prompt}”", fontweight="normal", fontsize=11)
     axes[0].set_ylabel("implicit β log π/π_ref")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -102,7 +102,7 @@ def plot_closing_the_loop(
         ax.set_title(where, fontweight="normal", fontsize=11)
         ax.legend(loc="lower right", fontsize=9)
     axes[0].set_ylabel("expected gold reward")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -178,7 +178,7 @@ def plot_displacement(runs: dict, title: str) -> Figure:
         ax.set_title(what, fontweight="normal", fontsize=11)
     axes[2].set(ylim=(0, 1))
     axes[2].legend(loc="upper right", fontsize=10)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from IPython.display import display
@@ -112,6 +112,37 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def shades(n: int) -> list:
     """n blues from light to dark, for one thing at several settings; the lightest still stands out from the page."""
     return list(plt.get_cmap("Blues")(np.linspace(0.6, 1.0, n)))
+
+
+def headline(figure: Figure, title: str) -> None:
+    """The figure's finding in bold, at the left above all its panels."""
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+
+
+def stacked_bars(
+    axes: Axes,
+    rows: Mapping[str, Sequence[float]],
+    parts: Mapping[str, str],
+    percent: str,
+    least: float,
+) -> None:
+    """A bar from 0 to 1 for each row, cut into parts, the first row on top.
+
+    rows: row → its parts; parts: label → colour of ``COLOURS``, in the same order. percent: how the number of
+    a part above ``least`` is written, such as '{:.0f} %'.
+    """
+    left = np.zeros(len(rows))
+    for k, (label, role) in enumerate(parts.items()):
+        width = np.array([row[k] for row in rows.values()], dtype=float)
+        bars = axes.barh(
+            list(rows), width, left=left, color=COLOURS[role], edgecolor="white", label=label
+        )
+        written = [percent.format(100 * w) if w > least else "" for w in width]
+        dark = "black" if role == "gold" else "white"
+        axes.bar_label(bars, written, label_type="center", color=dark)
+        left += width
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xticks=[])
 
 
 def legend_right(axes: Axes) -> None:

@@ -6,14 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, INK, styled
+from helpers.figures.drawing import COLOURS, INK, headline, styled
 
 LOOKS = (("policy", "-", "o"), ("rejected", "--", "s"), ("chosen", "-.", "^"))
 OF_POLICIES = (("reference", "-", "o"), ("policy", "--", "s"), ("rejected", "-.", "^"))
-
-
-def _headline(figure: Figure, title: str) -> None:
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
 
 
 @styled
@@ -59,7 +55,7 @@ def plot_divisions(
     )
     right.set(xlabel="steps", ylabel="mean length, tokens", ylim=(0, 8.6))
     right.set_title("divided by the reply's length", fontweight="normal", fontsize=11)
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -88,7 +84,7 @@ def plot_checkers(runs: dict[str, dict[str, np.ndarray]], marks: list[int], titl
         axes.set_xticks(marks)
         axes.set_title(label, fontweight="normal", fontsize=11)
     panels[0].legend(loc="lower right", fontsize=10)
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -115,5 +111,5 @@ def plot_tries(
     left.legend(loc="lower right")
     right.set(xlabel="share of right replies to a sum", ylabel="held-out sums")
     right.set_title("how the sums are spread", fontweight="normal", fontsize=11)
-    _headline(figure, title)
+    headline(figure, title)
     return figure

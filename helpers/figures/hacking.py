@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, styled
+from helpers.figures.drawing import COLOURS, headline, styled
 
 Gains = Mapping[str, Sequence[float]]
 
@@ -35,7 +35,7 @@ def plot_proxy_and_gold(panels: Mapping[str, tuple[Sequence[float], Gains]], tit
         ax.set(xlabel="√KL, KL in nats")
         ax.legend(fontsize=9)
     axes[0, 0].set(ylabel="gain over π_ref")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, INK, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, headline, legend_right, styled
 
 
 @styled
@@ -64,7 +64,7 @@ def plot_two_replies(written: float, wins: float, shares: dict[str, float], titl
         bars.bar_label(bar, [f"{100 * part:.0f} %"], padding=3)
     bars.invert_yaxis()
     bars.set(xlabel="says A, %", xlim=(0, 110))
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -194,7 +194,7 @@ def plot_two_roads(
         ax.set_title(where, fontweight="normal", fontsize=11)
     axes[0].set_ylabel("fitted reward of the first reply")
     axes[0].legend(loc="upper left")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -264,7 +264,7 @@ def plot_fitted_rewards(true: Tensor, panels: dict[str, dict[str, Tensor]], titl
         ax.set_title(heading, fontweight="normal", fontsize=11)
         ax.legend(loc="upper left", fontsize=9.5)
     axes[0].set_ylabel("fitted reward, unlimited answers")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -321,5 +321,5 @@ def plot_label_noise(
         ax.margins(y=0.15)
         ax.set_title(quantity, fontweight="normal", fontsize=11)
     axes[0].legend(loc="lower left", bbox_to_anchor=(0, 0.1))
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure

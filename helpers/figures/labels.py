@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from helpers.calibration import reliability
-from helpers.figures.drawing import COLOURS, legend_right, styled
+from helpers.figures.drawing import COLOURS, headline, legend_right, styled
 
 
 @styled
@@ -45,7 +45,7 @@ def plot_vote_rules(found: dict[tuple[str, int], list[float]], title: str) -> Fi
         ax.minorticks_off()
     axes[0].set_ylabel("labels right, %")
     legend_right(axes[-1])
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -75,7 +75,7 @@ def plot_claimed(panels: dict[str, list[list[float]]], title: str) -> Figure:
         ax.set_title(name, fontweight="normal", fontsize=11)
     axes[0].set_ylabel("%")
     legend_right(axes[-1])
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -112,7 +112,7 @@ def plot_reliability(models: dict[str, tuple[Tensor, Tensor, float]], title: str
         ax.set_title(name, fontweight="normal", fontsize=11)
         ax.legend(loc="upper left", fontsize=10)
     axes[0, 0].set_ylabel("how often it wins")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -135,7 +135,7 @@ def plot_kappas(kappas: dict[str, Tensor], alphas: dict[str, float], title: str)
         ax.invert_yaxis()
         ax.set_title(f"{crew}, α = {alphas[crew]:.2f}", fontweight="normal", fontsize=11)
     panels[0].set_ylabel("rater")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -204,7 +204,7 @@ def plot_ece_bias(
     )
     right.set(xlabel="bins of equal width", ylabel="ECE", ylim=(0, 1.25 * error))
     right.set_title("errors of alternating sign", fontweight="normal", fontsize=11)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 

@@ -7,7 +7,7 @@ import math
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, INK, styled
+from helpers.figures.drawing import COLOURS, INK, headline, styled
 
 
 @styled
@@ -40,5 +40,5 @@ def plot_words(arms: dict[str, tuple[float, float]], reference: float, title: st
     )  # fmt: skip
     axes.set_yticks(range(len(arms))[::-1], arms)
     axes.set(xlabel="words in a reply, mean", ylim=(-0.5, len(arms) - 0.5))
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure

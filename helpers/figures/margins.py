@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, INK, styled
+from helpers.figures.drawing import COLOURS, INK, headline, styled
 
 Curve = tuple[Tensor, Tensor, Tensor]
 Panel = tuple[dict[str, Curve], str, tuple[tuple[float, float], tuple[float, float]]]
@@ -55,7 +55,7 @@ def plot_leaving(
         axes[1].hlines(target, 0, gpt[name][0][-1], color=COLOURS["optimum"], ls="--", lw=1)
     axes[0].set(xlabel="step of Adam, six replies", ylabel="KL(π‖π_ref), nats")
     axes[1].set(xlabel="step, GPT on 100 pairs", ylabel="margin h, nats")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -97,7 +97,7 @@ def plot_losses(panels: list[Panel], title: str) -> Figure:
         above.legend(fontsize=7, loc="upper right", labelspacing=0.2)
     axes[0, 0].set(ylabel="loss")
     axes[1, 0].set(ylabel="derivative")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 

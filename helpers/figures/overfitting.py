@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, INK, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, headline, legend_right, styled
 
 Curve = tuple[Sequence[float], Sequence[float]]  # on the pairs trained on, on held-out pairs
 
@@ -42,7 +42,7 @@ def plot_alarm(
         ax.axhline(level, ls="--", color=COLOURS["optimum"], lw=1.2, label="control, held-out")
         ax.set(xlabel="steps", ylabel=name)
         ax.set_ylim(bottom=0 if name == "loss" else None)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    headline(figure, title)
     legend_right(axes[1])
     return figure
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, INK, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, headline, legend_right, styled
 
 ESTIMATORS = {"k1": ("policy", "-", "o"), "k2": ("gold", "--", "s"), "k3": ("rejected", "-.", "^")}
 
@@ -33,7 +33,7 @@ def plot_estimator_noise(
     axes[1].set(xlabel="KL(π‖π_ref), nats", ylabel="nats", yscale="log")
     axes[1].set_title("standard deviation of one sample", fontweight="normal", fontsize=11)
     axes[1].legend(loc="upper left")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -68,7 +68,7 @@ def plot_estimates(panels: dict[str, tuple[dict[str, np.ndarray], float]], title
         ax.set_title(name, fontweight="normal", fontsize=11)
     axes[0].legend(loc="upper left")
     axes[0].set_ylabel("batches")
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 

@@ -10,13 +10,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, INK, legend_right, styled
+from helpers.figures.drawing import COLOURS, INK, headline, legend_right, styled
 
 LOOKS = (("policy", "-", "o"), ("reference", "--", "s"), ("rejected", "-.", "^"))
-
-
-def _headline(figure: Figure, title: str) -> None:
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
 
 
 @styled
@@ -64,7 +60,7 @@ def plot_credit(words: list[str], values: list[float], rewards: list[float], tit
     low.set_xticks([t + 0.5 for t in range(T)], words)
     low.tick_params(axis="x", length=0, labelsize=12)
     low.legend(loc="lower right")
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -87,7 +83,7 @@ def plot_batch_error(
         axes.set_title(critic, fontweight="normal", fontsize=11)
     panels[0].set_ylabel("error of its gradient, part of ∇J")
     panels[0].legend()
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -112,7 +108,7 @@ def plot_clip(objective: Callable[[Tensor, float], Tensor], clip: float, title: 
         axes.set(xlabel="ρ = π/π_old of the token", ylabel="objective")
     panels[0].annotate("pulled up,\nhowever rare\nit has become", (0.33, 0.8), fontsize=10)
     panels[1].annotate("pulled down,\nhowever common\nit has become", (1.45, -1.25), fontsize=10)
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -143,7 +139,7 @@ def plot_reuse(
         "1 + c", (steps[-1], 1.2), (0, 3), textcoords="offset points", ha="right", fontsize=10
     )
     panels[1].legend()
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
@@ -166,7 +162,7 @@ def plot_training_log(history: Mapping[str, np.ndarray], title: str) -> Figure:
         axes.set_title(label, fontweight="normal", fontsize=11)
     for axes in grid[-1]:
         axes.set_xlabel("iteration")
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.figures.drawing import COLOURS, legend_right, styled
+from helpers.figures.drawing import COLOURS, headline, legend_right, styled
 from helpers.world import SLICES, World
 
 
@@ -47,7 +47,7 @@ def plot_loss_forms(sides: dict[str, tuple[Tensor, dict[str, Tensor], str]], tit
         ax.set_title(heading, fontweight="normal", fontsize=11)
     panels[0].set_ylabel("loss")
     legend_right(panels[-1])
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -107,7 +107,7 @@ def plot_margins(margin: Tensor, gold_gap: Tensor, slices: dict[str, Tensor], ti
         ax.set_title(name, fontweight="normal", fontsize=11)
     panels[0].set_ylabel("pairs of the slice, %")
     legend_right(panels[-1])
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 
@@ -141,7 +141,7 @@ def plot_centring(gold: Tensor, panels: dict[str, Tensor], world: World, title: 
         ax.set_title(heading, fontweight="normal", fontsize=11)
     axes[0].set_ylabel("mean fitted reward")
     legend_right(axes[-1])
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, styled
+from helpers.figures.drawing import headline, stacked_bars, styled
 
 
 @styled
@@ -30,19 +29,9 @@ def plot_coverage_and_policy(
                 raise ValueError(
                     f"parts of {row!r} in {name!r}: {found}: expected {len(classes)}, with sum 1"
                 )
-        left = np.zeros(len(rows))
-        for k, (label, role) in enumerate(zip(classes, roles)):
-            width = np.array([parts[k] for parts in rows.values()], dtype=float)
-            bars = ax.barh(
-                list(rows), width, left=left, color=COLOURS[role], edgecolor="white", label=label
-            )
-            percent = [f"{100 * w:.0f}" if w > 0.06 else "" for w in width]
-            dark = "black" if role == "gold" else "white"
-            ax.bar_label(bars, percent, label_type="center", color=dark)
-            left += width
-        ax.invert_yaxis()
-        ax.set(xlim=(0, 1), xticks=[], xlabel="%")
+        stacked_bars(ax, rows, dict(zip(classes, roles)), "{:.0f}", least=0.06)
+        ax.set(xlabel="%")
         ax.set_title(name, fontweight="normal", fontsize=11)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
+    headline(figure, title)
     return figure

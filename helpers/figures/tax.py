@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, INK, styled
+from helpers.figures.drawing import COLOURS, INK, headline, styled
 
 MARKS = (
     ("rejected", "o"), ("reference", "s"), ("policy", "^"), ("chosen", "D"), ("gold", "v"),
@@ -51,7 +51,7 @@ def plot_tax(
             )  # fmt: skip
         place.set_xlabel(across[1])
         place.set_ylabel(label, fontsize=10)
-    figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
+    headline(figure, title)
     figure.legend(
         *axes[0][0].get_legend_handles_labels(), loc="outside right center", frameon=False,
         fontsize=10,

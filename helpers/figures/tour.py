@@ -9,13 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.figures.drawing import COLOURS, INK, styled
+from helpers.figures.drawing import COLOURS, INK, headline, stacked_bars, styled
 
 ROLES = "rejected", "reference", "gold"  # of parts, from the worst to the best
-
-
-def _headline(figure: Figure, title: str) -> None:
-    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
 
 
 def _finite(what: str, values: Sequence[float], n: int) -> np.ndarray:
@@ -55,31 +51,19 @@ def plot_run(
     left.set(xlabel="training steps", ylabel="expected gold reward", xticks=list(steps))
     left.margins(y=0.15)
     left.set_title("on the requests kept back", fontsize=11, fontweight="normal")
-    _stack(right, classes, parts)
+    _check_parts(parts, len(classes))
+    stacked_bars(right, parts, dict(zip(classes, ROLES)), "{:.0f} %", least=0.1)
+    right.legend(loc="upper center", bbox_to_anchor=(0.45, -0.02), ncols=3, columnspacing=1)
     right.set_title("replies to “kill weed?”", fontsize=11, fontweight="normal")
-    _headline(figure, title)
+    headline(figure, title)
     return figure
 
 
-def _stack(axes: Axes, classes: Sequence[str], parts: Mapping[str, Sequence[float]]) -> None:
-    """A bar for each row, cut into its parts, with percent where there is room."""
-    rows = []
+def _check_parts(parts: Mapping[str, Sequence[float]], n: int) -> None:
     for row, values in parts.items():
-        rows.append(_finite(f"parts of {row!r}", values, len(classes)))
-        if not abs(rows[-1].sum() - 1) < 1e-3:
-            raise ValueError(f"parts of {row!r} sum to {rows[-1].sum():.4f}: expected 1")
-    left = np.zeros(len(rows))
-    for label, role, width in zip(classes, ROLES, np.array(rows).T):
-        bars = axes.barh(
-            list(parts), width, left=left, color=COLOURS[role], edgecolor="white", label=label
-        )
-        percent = [f"{100 * w:.0f} %" if w > 0.1 else "" for w in width]
-        dark = "black" if role == "gold" else "white"
-        axes.bar_label(bars, percent, label_type="center", color=dark)
-        left += width
-    axes.invert_yaxis()
-    axes.set(xlim=(0, 1), xticks=[])
-    axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.02), ncols=3, columnspacing=1)
+        total = _finite(f"parts of {row!r}", values, n).sum()
+        if not abs(total - 1) < 1e-3:
+            raise ValueError(f"parts of {row!r} sum to {total:.4f}: expected 1")
 
 
 @styled
