@@ -101,7 +101,12 @@ def test_calls_ahead_follow_one_another_past_a_failure_with_one_torch_thread_and
     def look():
         seen.append((torch.get_num_threads(), threading.current_thread().daemon))
 
-    ahead(look, lambda: 1 / 0, look).join(20)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        ahead(look, lambda: 1 / 0, look).join(20)
+    finally:
+        torch.set_num_threads(before)
     assert seen == [(1, True)] * 2
 
 
