@@ -5,6 +5,9 @@ Functions are named after what they show and return the matplotlib figure; ``sho
 # ruff: noqa: F401
 
 # first: it keeps matplotlib quiet while that is imported
+from helpers.figures.drawing import COLOURS, INK, show
+
+# isort: split
 from helpers.figures.definitions import (
     plot_audit,
     plot_beta_in_training,
@@ -27,8 +30,8 @@ from helpers.figures.derivation import (
     plot_rise_or_fall,
     plot_weights,
 )
-from helpers.figures.drawing import COLOURS, INK, show
 from helpers.figures.group_rl import plot_checkers, plot_divisions, plot_tries
+from helpers.figures.hacking import plot_proxy_and_gold
 from helpers.figures.intuition import (
     plot_best_of_n,
     plot_error_against_pairs,
@@ -42,6 +45,7 @@ from helpers.figures.intuition import (
     plot_two_replies,
     plot_two_roads,
 )
+from helpers.figures.judges import plot_replications
 from helpers.figures.labels import (
     plot_brier,
     plot_claimed,
@@ -51,8 +55,10 @@ from helpers.figures.labels import (
     plot_reliability,
     plot_vote_rules,
 )
+from helpers.figures.length import plot_words
 from helpers.figures.margins import plot_gold_by_method, plot_leaving, plot_losses
 from helpers.figures.odds_and_thumbs import plot_lifted, plot_pulls
+from helpers.figures.overfitting import plot_alarm, plot_shrunk
 from helpers.figures.pipeline import plot_estimates, plot_estimator_noise, plot_kl_roads
 from helpers.figures.ppo import (
     plot_batch_error,
@@ -73,9 +79,5 @@ from helpers.figures.rewards import (
 )
 from helpers.figures.rlaif import plot_coverage_and_policy
 from helpers.figures.rlhf import plot_imitation, plot_masks, plot_reward_accuracy, plot_test_sets
-from helpers.figures.tour import plot_run, plot_what_goes_wrong
-from helpers.figures.judges import plot_replications
-from helpers.figures.overfitting import plot_alarm, plot_shrunk
 from helpers.figures.tax import plot_refusals, plot_tax
-from helpers.figures.hacking import plot_proxy_and_gold
-from helpers.figures.length import plot_words
+from helpers.figures.tour import plot_run, plot_what_goes_wrong
