@@ -56,9 +56,10 @@ class Section:
     """The claims of one section: ``claim = claims.section("4.3")``, then ``claim("a statement", value, above=0.1)``."""
 
     def __init__(self, number: str):
-        if not re.fullmatch(r"\d+(\.\d+)?|tour", number):
+        if not re.fullmatch(r"\d+(\.\d+)?|C\.\d+|tour", number):
             raise ValueError(
-                f"section {number!r}: expected a number such as '5' or '5.3', or 'tour'"
+                f"section {number!r}: expected a number such as '5' or '5.3', one of the clinic "
+                "such as 'C.2', or 'tour'"
             )
         self.number = number
 
@@ -144,5 +145,7 @@ def made() -> list[Claim]:
 
 
 def place(section: str) -> list[int]:
-    """Where a section stands in the lesson, as something to sort by: the tour comes first."""
-    return [-1] if section == "tour" else [int(part) for part in section.split(".")]
+    """Where a section stands in the lesson, to sort by: the tour comes first, the clinic (C.1 …) after section 8."""
+    if section == "tour":
+        return [-1]
+    return [int(part) for part in section.replace("C.", "8.99.").split(".")]

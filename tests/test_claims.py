@@ -114,6 +114,7 @@ def test_exact_numbers_are_printed_behind_an_equals_sign_and_approximate_ones_be
 def test_claims_are_in_the_order_of_sections_then_of_checking():
     for section, statement in (
         ("9", "h"),
+        ("C.2", "ill"),
         ("8.10", "f"),
         ("5.10", "d"),
         ("tour", "first"),
@@ -125,7 +126,7 @@ def test_claims_are_in_the_order_of_sections_then_of_checking():
         check(section, statement, 0.0, below=1)
     assert [(c.section, c.statement) for c in made()] == [
         ("tour", "first"), ("5", "c"), ("5.2", "b"), ("5.2", "a"), ("5.10", "d"),
-        ("8.10", "f"), ("9", "h"), ("10.1", "e"),
+        ("8.10", "f"), ("C.2", "ill"), ("9", "h"), ("10.1", "e"),
     ]  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def test_tensors_and_numpy_numbers_are_numbers():
     assert [claim.measured for claim in made()] == ["= 0.5", "= 0.5"]
 
 
-@pytest.mark.parametrize("section", ["7a", "", "five", "5.", "Tour", "tour "])
+@pytest.mark.parametrize("section", ["7a", "", "five", "5.", "Tour", "tour ", "C", "c.1", "C.x"])
 def test_a_section_is_a_number(section):
     with pytest.raises(ValueError, match="expected a number such as '5' or '5.3'"):
         check(section, "nowhere", 0.5, below=1.0)

@@ -14,7 +14,7 @@ from tools.notebooks import load
 THEORY = load(ROOT / "theory.ipynb")
 HEADINGS = dict(
     re.findall(
-        r"^#{2,3} (\d+\.\d+) (.+)$",
+        r"^#{2,3} ((?:\d+|C)\.\d+) (.+)$",
         "\n".join(c.source for c in THEORY.cells if c.cell_type == "markdown"),
         re.M,
     )

@@ -19,7 +19,7 @@ FLOORS = {
     "kl_paths": 2, "matched": 2, "proxies": 2, "reward_features": 2,
     "training": 3, "claims": 3, "facts": 3, "figures": 3, "heads": 3, "planted": 3,
     "lesson": 4, "ledger": 4, "groups": 4, "labelling": 4, "readout": 4,
-    "stale_batch": 5, "token_table": 5,
+    "stale_batch": 5, "token_table": 5, "feedback": 5,
 }  # fmt: skip
 LONGEST = 120  # of docstrings and texts; code is broken at the formatter's 100
 FOLDERS = "helpers", "solutions", "tests", "tools"

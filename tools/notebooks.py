@@ -25,7 +25,7 @@ from tools.console import complain, say
 from tools.files import write_whole
 from tools.kernels import client_for, run
 
-HEADING = re.compile(r"^#{2,3} (\d+(?:\.\d+)?|Tour)[.:]? ", re.MULTILINE)
+HEADING = re.compile(r"^#{2,3} (\d+(?:\.\d+)?|C\.\d+|Tour)[.:]? ", re.MULTILINE)
 OTHER_HEADING = re.compile(r"^## (?!\d|Tour:)", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[\d;]*m")  # of tracebacks, for terminals
 

@@ -139,7 +139,7 @@ def lines_of(table: str) -> dict[str, list[str]]:
     """The rows of a stored table by section."""
     found: dict[str, list[str]] = {}
     for line in table.splitlines():
-        if match := re.match(r"\| (\d+(?:\.\d+)?|tour) \|", line):
+        if match := re.match(r"\| (\d+(?:\.\d+)?|C\.\d+|tour) \|", line):
             found.setdefault(match[1], []).append(line)
     return found
 
