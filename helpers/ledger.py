@@ -1,7 +1,8 @@
-"""The evidence of a run as tables: every claim under its section, and one claim for each subsection.
+"""The evidence of a run as tables: every claim under its section, one claim for each subsection, one for each concept.
 
 Which claim carries a subsection, and on how many fresh seeds it held, stands in ``helpers/data/carried.csv``:
-section, title, statement, seeds. Tables are HTML where there is a front end, text elsewhere.
+section, title, statement, seeds; which claim supports a concept of section 10 in ``impact.csv`` beside it: concept,
+impact, section, statement. Tables are HTML where there is a front end, text elsewhere.
 """
 
 from __future__ import annotations
@@ -64,14 +65,12 @@ def all_claims() -> Folded:
 
 def by_subsection() -> Table:
     """For each subsection the claim that carries it: measured, bound, seeds, and what is published beside it."""
-    with open(Path(__file__).parent / "data" / "carried.csv", encoding="utf-8", newline="") as file:
-        carried = list(csv.DictReader(file))
-    found = {(claim.section, claim.statement): claim for claim in made()}
+    found = _found()
     published: dict[str, facts.Fact] = {}
     for fact in facts.load():
         published.setdefault(fact.section, fact)
     rows = []
-    for row in carried:
+    for row in _stored("carried"):
         claim = found.get((row["section"], row["statement"]))
         fact = published.get(row["section"])
         rows.append(
@@ -88,6 +87,34 @@ def by_subsection() -> Table:
         )
     head = "§", "subsection", "claim", "measured", "claimed", "seeds", "at scale", "how sure"
     return Table(head, tuple(rows))
+
+
+def why_it_matters() -> Table:
+    """For each concept of section 10 what it is good for, and a claim of the lesson that supports this."""
+    found, rows = _found(), []
+    for row in _stored("impact"):
+        claim = found.get((row["section"], row["statement"]))
+        rows.append(
+            (
+                row["concept"],
+                row["impact"],
+                f"§{row['section']} {row['statement']}",
+                _measured(claim),
+                claim.bound if claim else "",
+            )
+        )
+    return Table(
+        ("concept", "what it does", "claim that supports it", "measured", "claimed"), tuple(rows)
+    )
+
+
+def _found() -> dict[tuple[str, str], Claim]:
+    return {(claim.section, claim.statement): claim for claim in made()}
+
+
+def _stored(name: str) -> list[dict[str, str]]:
+    with open(Path(__file__).parent / "data" / f"{name}.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _measured(claim: Claim | None) -> str:

@@ -21,6 +21,8 @@ HEADINGS = dict(
 )
 with open(ROOT / "helpers" / "data" / "carried.csv", encoding="utf-8", newline="") as file:
     CARRIED = list(csv.DictReader(file))
+with open(ROOT / "helpers" / "data" / "impact.csv", encoding="utf-8", newline="") as file:
+    IMPACT = list(csv.DictReader(file))
 SEEDS = (ROOT / "tests" / "seeds.md").read_text(encoding="utf-8")
 
 
@@ -106,3 +108,30 @@ def test_a_carrying_claim_is_measured_in_the_lesson_and_its_seeds_are_those_of_t
         re.M,
     )
     assert found and row["seeds"] == f"{found[1]} of {found[2]}"
+
+
+# ---- the claim that supports a concept -----------------------------------------------------------
+
+CONCEPTS = (
+    "instruction tuning, preference learning, kl control, red teaming, guardrails, "
+    "policy versioning, human feedback, release gates"
+)
+
+
+def test_a_concept_shows_what_this_run_measured_and_else_that_it_was_not_run():
+    row = IMPACT[0]
+    before = ledger.why_it_matters().rows[0]
+    assert before[:2] == (row["concept"], row["impact"])
+    assert before[2:] == (f"§{row['section']} {row['statement']}", ledger.NOT_RUN, "")
+    check(row["section"], row["statement"], 0.25, below=1.0)
+    assert ledger.why_it_matters().rows[0][3:] == ("✓ = 0.25", "< 1")
+
+
+def test_the_eight_concepts_of_the_chapter_have_a_row_each():
+    assert [row["concept"].lower() for row in IMPACT] == CONCEPTS.split(", ")
+
+
+@pytest.mark.parametrize("row", IMPACT, ids=lambda row: row["concept"])
+def test_the_claim_behind_a_concept_is_measured_in_the_lesson(row):
+    made = f"§{row['section']} {row['statement']}: "
+    assert f"✓ {made}" in claimed_in_the_stored_run(), "no claim of that text, or an identity"
