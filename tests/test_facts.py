@@ -2,10 +2,15 @@
 
 import re
 
+from pathlib import Path
+
 import pytest
 
 from helpers import facts
 from helpers.facts import CHECKED, Fact, Facts, at_scale, load
+from tools.notebooks import load as notebook
+
+ARXIV = re.compile(r"\d{4}\.\d{5}(?!\d)")
 
 
 def test_no_fact_stands_there_twice():
@@ -41,3 +46,49 @@ def test_html_is_escaped():
 def test_the_file_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert facts.load()
+
+
+# ---- References ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """The lesson's cells of text, the references last."""
+    lesson = notebook(Path(__file__).parent.parent / "theory.ipynb")
+    return [cell.source for cell in lesson.cells if cell.cell_type == "markdown"]
+
+
+def listed(texts):
+    assert texts[-1].startswith("## References")
+    return [line for line in texts[-1].splitlines() if line.startswith("- ")]
+
+
+def test_every_paper_that_the_lesson_or_a_table_of_facts_names_by_number_is_listed(texts):
+    named = "\n".join([*texts[:-1], *(fact.source for fact in load())])
+    identifiers = re.findall(r"(?:arXiv[: ]*|abs/)(\d{4}\.\d{5})", named)
+    assert len(identifiers) > 50
+    assert sorted(set(identifiers) - set(ARXIV.findall(texts[-1]))) == []
+
+
+def test_references_are_in_the_order_of_names_with_a_year_and_no_identifier_twice(texts):
+    lines = listed(texts)
+    surnames = [re.match(r"- ([^,(]+)", line)[1].strip().lower() for line in lines]
+    assert surnames == sorted(surnames)
+    assert [line for line in lines if not re.search(r"\((19|20)\d\d\)\. .+\.", line)] == []
+    identifiers = [name for line in lines for name in ARXIV.findall(line)]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_every_author_whom_a_table_of_facts_names_with_a_year_is_listed(texts):
+    named = {
+        (name, year)
+        for fact in load()
+        for name, year in re.findall(r"([A-Z][\w-]+)(?:, [A-Z]\.)? et al\. (\d{4})", fact.source)
+    }
+    assert len(named) > 20
+    missing = [
+        (name, year)
+        for name, year in sorted(named)
+        if not any(re.match(rf"- (?:\w+ )?{name}\b.*\({year}\)", line) for line in listed(texts))
+    ]
+    assert missing == []
