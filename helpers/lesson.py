@@ -143,18 +143,22 @@ def scores_by(model: RewardModel):
 
 
 def ppo_in_chat(
-    score, beta: float = 0.0, start: TinyGPT | None = None, iterations: int = 48
+    score, beta: float = 0.0, start: TinyGPT | None = None, iterations: int = 48, lr: float = 4e-4
 ) -> tuple[TinyGPT, History, list[TinyGPT]]:
-    """PPO from ``start`` (π_ref by default): the policy, its history, every sixth policy on the way and the last."""
+    """PPO from ``start`` (π_ref by default): the policy, its history, and policies on the way.
+
+    These are the policies before iterations 0, n // 8, 2 · (n // 8), … of n, and the last: nine where 8 divides n.
+    """
     policy, kept = copy.deepcopy(start or chat_reference()), []
 
     def keep():
         kept.append(copy.deepcopy(policy))
         return {}
 
-    config = PPOConfig(iterations=iterations, batch=128, lr=4e-4, beta=beta)
+    config = PPOConfig(iterations=iterations, batch=128, lr=lr, beta=beta)
     ref, critic = chat_reference(), ValueModel(policy)
-    history = train_ppo(policy, critic, CHAT, score, ref, config, SEED, keep, watch_every=6)
+    every = max(1, iterations // 8)
+    history = train_ppo(policy, critic, CHAT, score, ref, config, SEED, keep, watch_every=every)
     return policy, history, [*kept, policy]
 
 

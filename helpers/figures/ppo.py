@@ -192,8 +192,8 @@ def plot_brakes(
     """
     figure, axes = plt.subplots(figsize=(9.5, 4.4))
     axes.plot(*zip(*path), color=COLOURS["reference"], marker=".", lw=1.5, label="free run")
-    roles = ("policy", "policy", "rejected", "rejected", "gold", "chosen", "chosen", "chosen")
-    for (name, place), role, marker in zip(ends.items(), roles, "osDdXv<^"):
+    roles = ("policy", "policy", "rejected", "rejected", "gold", "chosen", "chosen")
+    for (name, place), role, marker in zip(ends.items(), roles, "osDdXv<"):
         axes.plot(*place, marker, color=COLOURS[role], ms=9, mec="white", label=name)
     axes.set(title=title, xlabel="KL(π‖π_ref), nats", ylabel="gold reward of fresh replies")
     legend_right(axes)
