@@ -81,18 +81,16 @@ def train_kto(
     seed: int,
     liked_weight: float = 1.0,
     disliked_weight: float = 1.0,
-    mismatched: bool = True,
 ) -> History:
     """Minimise ``kto_loss`` on batches from ``draw``, ``Thumbs.draw`` or fresh ones.
 
     ref_logps (n_prompts, n_responses): the reference's exact log-probabilities. liked_weight,
-    disliked_weight: w_D and w_U, see ``Thumbs.weights``. mismatched: z₀ by ``reference_point`` from each
-    request with the response of the row *before* it, as TRL does; else z₀ = 0, which also allows
-    batches of one.
+    disliked_weight: w_D and w_U, see ``Thumbs.weights``. z₀ is the ``reference_point`` of each request
+    with the response of the row *before* it, as in TRL.
     Records the loss, ``log_ratio`` (batch mean of log π/π_ref), ``mismatched`` (the same over mismatched
-    responses, if there are any) and ``reference_point`` (z₀), in nats. A batch may hold one kind only.
-    Raises ValueError for a beta ≤ 0, another shape of ref_logps, and for mismatched responses in
-    batches of one, where that is the same row.
+    responses) and ``reference_point`` (z₀), in nats. A batch may hold one kind only.
+    Raises ValueError for a beta ≤ 0, another shape of ref_logps, and for batches of one, where the row
+    before is the row itself.
     """
     check_beta(beta)
     if ref_logps.shape != (len(world.prompts), world.n_responses):
@@ -100,10 +98,10 @@ def train_kto(
             f"ref_logps {tuple(ref_logps.shape)}: expected all responses to all prompts, "
             f"({len(world.prompts)}, {world.n_responses})"
         )
-    if mismatched and config.batch < 2:
+    if config.batch < 2:
         raise ValueError(
-            "batch = 1 with mismatched responses: expected at least 2, since the response of "
-            "the row before would be the row's own; or mismatched=False"
+            "batch = 1: expected at least 2, since z₀ is measured on the response of the row "
+            "before, which would be the row's own"
         )
     generator, history = torch.Generator().manual_seed(seed), History()
 
@@ -115,12 +113,11 @@ def train_kto(
         return logps, ref_logps[prompts, places]
 
     def loss(step):
-        thumbs, zero = draw(config.batch, generator), torch.tensor(0.0)
-        if mismatched:
-            with torch.no_grad():
-                others = log_ratios(thumbs.prompts, thumbs.responses.roll(1, 0))
-                zero = reference_point(*others)
-                history.record(mismatched=(others[0] - others[1]).mean())
+        thumbs = draw(config.batch, generator)
+        with torch.no_grad():
+            others = log_ratios(thumbs.prompts, thumbs.responses.roll(1, 0))
+            zero = reference_point(*others)
+            history.record(mismatched=(others[0] - others[1]).mean())
         logps, ref = log_ratios(thumbs.prompts, thumbs.responses)
         history.record(log_ratio=(logps.detach() - ref).mean(), reference_point=zero)
         given = logps, ref, thumbs.liked, beta, zero
