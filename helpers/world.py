@@ -117,6 +117,10 @@ class World:
 
     def encode(self, response: str) -> Tensor:
         """Token ids of a response given as text, (max_length,). Raises ValueError for unknown words or length."""
+        ids = self._ids(response)
+        return torch.tensor(ids + [self.end] * (self.max_length - len(ids)))
+
+    def _ids(self, response: str) -> list[int]:
         words = response.split()
         unknown = [word for word in words if word not in self.words]
         if unknown:
@@ -127,8 +131,7 @@ class World:
             raise ValueError(
                 f"response {response!r} has {len(words)} words: expected at most {self.max_length}"
             )
-        ids = [self.words.index(word) for word in words]
-        return torch.tensor(ids + [self.end] * (self.max_length - len(ids)))
+        return [self.words.index(word) for word in words]
 
     def text(self, response: Tensor | int) -> str:
         """Text of a response given as a row of token ids (max_length,) or as its index. ValueError for neither."""
@@ -233,10 +236,8 @@ class World:
 
     def reward(self, prompt: str, response: str) -> float:
         """Gold reward r*(x, y) of one response, in nats (the annotators' log-odds); see ``policy_text``."""
-        request, words = (
-            self.prompts[self.prompt_index(prompt)],
-            self.text(self.encode(response)).split(),
-        )
+        request = self.prompts[self.prompt_index(prompt)]
+        words = [self.words[i] for i in self._ids(response)]
         given = [word for word in words if word in self.steps]
         manners = 0.5 * any(w in self.courtesy for w in words) - 0.25 * sum(
             w in self.filler for w in words
