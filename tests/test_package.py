@@ -23,7 +23,8 @@ FLOORS = {
 }  # fmt: skip
 LONGEST = 120  # of docstrings and texts; code is broken at the formatter's 100
 FOLDERS = "helpers", "solutions", "tests", "tools"
-FILES = [path for path in (ROOT / "helpers").rglob("*.py") if path.parent.name != "grader"]
+GRADER = ROOT / "helpers" / "grader"
+FILES = [path for path in (ROOT / "helpers").rglob("*.py") if GRADER not in path.parents]
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 
 
@@ -54,7 +55,7 @@ def test_a_module_imports_only_from_floors_below(module):
 
 
 def test_the_grader_needs_only_the_two_lower_floors():
-    for path in (ROOT / "helpers" / "grader").glob("*.py"):
+    for path in GRADER.rglob("*.py"):
         assert [name for name in imported(path) - {"grader"} if FLOORS[name] > 2] == [], path
 
 
