@@ -24,11 +24,11 @@ run: environment
 
 test: export LESSON_QUIET = 1
 test: environment
-	$(VENV_PYTHON) -m pytest -m "not slow" tests
+	$(VENV_PYTHON) -m pytest -m "not slow" tests solutions
 	$(VENV_PYTHON) -m pytest $(NBVAL) theory.ipynb exercises.ipynb
 
 slow: environment
-	$(VENV_PYTHON) -m pytest -m slow tests
+	$(VENV_PYTHON) -m pytest -m slow tests solutions
 
 store: environment
 	$(VENV_PYTHON) -m tools.notebooks store theory.ipynb

@@ -1,1 +1,1 @@
-"""What an instructor keeps: reference answers, misconceptions, solved notebook, generator of the exercises."""
+"""What an instructor keeps: one folder for each exercise, and what makes cases and notebooks from them."""

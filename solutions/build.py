@@ -1,17 +1,20 @@
-"""Generates what the learner gets: the frozen cases in helpers/grader/cases, and exercises.ipynb.
+"""Generates what the learner gets: the frozen cases of every exercise, and exercises.ipynb.
 
     python -m solutions.build           write what is out of step
     python -m solutions.build --check   write nothing; exit with 1 if anything is out of step
 
-Cases are inputs, expected values and the outputs of the misconceptions, as plain data: no answer is
-in them as code. exercises.ipynb is exercises_solved.ipynb with the solutions taken out, in the way
-of nbgrader's generate_assignment. What front ends add to the solved notebook's own metadata is
-taken out of it as well.
+Which exercises there are follows from the folders beside this file. Cases are inputs, expected values and the outputs
+of mistakes, as plain data: no answer is in them as code. exercises.ipynb is the frame (opening, set-up, progress)
+around the cells of every solved notebook, with the solutions taken out in the way of nbgrader's generate_assignment.
+The solved notebooks themselves get the frame's set-up cell, and lose what front ends add to their metadata.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -23,27 +26,24 @@ sys.path.insert(0, str(ROOT))  # so that it also runs as a script
 import nbformat
 import numpy as np
 
-from solutions import cases_1, cases_2, cases_3, cases_4, cases_7, cases_8
+from helpers.grader.cases import FOLDER
 from solutions.printing import say
 
-BRING_CASES = (
-    cases_1,
-    cases_2,
-    cases_3,
-    cases_4,
-    cases_7,
-    cases_8,
-)  # modules with cases() → {part: case}
-CASES = ROOT / "helpers" / "grader" / "cases"
-SOLVED, EXERCISES = ROOT / "solutions" / "exercises_solved.ipynb", ROOT / "exercises.ipynb"
+SOLUTIONS = ROOT / "solutions"
+EXERCISES = ROOT / "exercises.ipynb"
+NAMES = sorted(path.parent.name for path in SOLUTIONS.glob("ex*/solved.ipynb"))
 
 
 # ---- the cases ----------------------------------------------------------------------------
 
 
-def all_cases() -> dict[str, dict[str, Any]]:
-    """Every part's frozen case, by name."""
-    return {part: case for module in BRING_CASES for part, case in module.cases().items()}
+def all_cases() -> dict[Path, dict[str, Any]]:
+    """Every part's frozen case, by the file that holds it."""
+    found = {}
+    for name in NAMES:
+        cases = importlib.import_module(f"solutions.{name}.freeze").cases()
+        found |= {FOLDER / name / "cases" / f"{part}.json": case for part, case in cases.items()}
+    return found
 
 
 def as_text(value: Any, indent: str = "") -> str:
@@ -118,9 +118,88 @@ def without_solutions(source: str, kind: str) -> str:
     return "\n".join(lines)
 
 
+def frame() -> dict[str, nbformat.NotebookNode]:
+    """What stands around the exercises, by cell id: opening, setup and progress."""
+    return {cell.id: cell for cell in _read(SOLUTIONS / "frame.ipynb").cells}
+
+
+def solved(name: str) -> nbformat.NotebookNode:
+    """One exercise, solved, with the frame's set-up and its own imports."""
+    notebook = _read(SOLUTIONS / name / "solved.ipynb")
+    setup = notebook.cells[0]
+    setup.source = _setup([setup.source])
+    return notebook
+
+
+def all_solved() -> nbformat.NotebookNode:
+    """The map, all exercises in order, and progress, in one notebook."""
+    around, each = frame(), [_read(SOLUTIONS / name / "solved.ipynb") for name in NAMES]
+    around["opening"].source += "\n".join(_map())
+    sources = [around["setup"].source] + [notebook.cells[0].source for notebook in each]
+    around["setup"].source = _setup(sources)
+    cells = [cell for notebook in each for cell in notebook.cells[1:]]
+    cells = [around["opening"], around["setup"], *cells, around["progress"]]
+    return nbformat.from_dict({**each[0], "cells": cells})
+
+
+IMPORTS = (
+    "sys.path.insert(0, str(root))\n\n"  # in a set-up cell, what follows is the exercise's own
+)
+WIDTH = 100
+
+
+def _setup(sources: list[str]) -> str:
+    """The frame's set-up cell with the imports of all these set-up cells."""
+    names: dict[str, set[str]] = {}
+    for source in sources:
+        for node in ast.parse(source.split(IMPORTS)[1]).body:
+            names.setdefault(node.module, set()).update(alias.name for alias in node.names)
+    lines = []
+    for module in sorted(names):
+        line = ""
+        for name in sorted(names[module]):
+            longer = f"{line}, {name}" if line else f"from {module} import {name}"
+            if len(longer) > WIDTH:
+                lines, longer = [*lines, line], f"from {module} import {name}"
+            line = longer
+        lines.append(line)
+    return frame()["setup"].source.split(IMPORTS)[0] + IMPORTS + "\n".join(lines)
+
+
+# sections that wait for an exercise which is not written yet; a number leaves the map when its folder is there
+PLANNED = {
+    5: "3.3 6.4 6.6",
+    6: "2.1 3.1 6.3 7.3",
+    9: "2.4 4.1 6.1 6.2",
+    10: "2.5 4.5 6.1 6.6 7.1 7.2",
+}
+LATER = {
+    "4.3": "an exercise on advantages and the clip",
+    "6.5": "an exercise on groups and their divisions",
+    "7.4": "an exercise on the swap test",
+}
+
+
+def _map() -> list[str]:
+    """Rows of a table: every section of the lesson, with the parts that need it."""
+    lesson = _read(ROOT / "theory.ipynb")
+    texts = "\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
+    needs = [importlib.import_module(f"solutions.{name}").LESSON for name in NAMES]
+    written = {int(name[2:4]) for name in NAMES}
+    rows = []
+    for section, title in re.findall(r"^### (\d\.\d) (.*?)\s*$", texts, re.M):
+        parts = ", ".join(need[section] for need in needs if section in need)
+        numbers = [str(n) for n in PLANNED if section in PLANNED[n].split() and n not in written]
+        word = "exercise " if len(numbers) == 1 else "exercises "
+        planned = word + " and ".join(numbers) if numbers else LATER.get(section, "")
+        entry = "; ".join(filter(None, [parts, f"planned: {planned}" if planned else ""]))
+        rows.append(f"| {section} {title} | {entry} |")
+    return rows
+
+
 def exercises_text() -> str:
-    """exercises.ipynb as it should be, from the solved notebook."""
-    notebook = nbformat.read(SOLVED, as_version=4)
+    """exercises.ipynb as it should be."""
+    notebook = all_solved()
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
             cell.source = without_solutions(cell.source, cell.cell_type)
@@ -129,29 +208,34 @@ def exercises_text() -> str:
     return _text(notebook)
 
 
-def solved_text() -> str:
-    """exercises_solved.ipynb as it should be: as it is, apart from its metadata."""
-    return _text(nbformat.read(SOLVED, as_version=4))
-
-
 def _text(notebook: nbformat.NotebookNode) -> str:
     notebook.metadata = nbformat.from_dict(METADATA)
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
 
 
+def _read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+# ---- files --------------------------------------------------------------------------------
+
+
 def out_of_step() -> dict[Path, str | None]:
     """What each file that is out of step should hold; None where there should be no file."""
-    cases = {CASES / f"{part}.json": case for part, case in all_cases().items()}
+    cases = all_cases()
     found: dict[Path, str | None] = {
-        path: None for path in CASES.glob("*.json") if path not in cases
+        path: None for path in FOLDER.glob("ex*/cases/*.json") if path not in cases
     }
     for path, case in cases.items():
         text = as_text(case) + "\n"
-        if not path.exists() or not agree(json.loads(_read(path)), json.loads(text)):
+        if not path.exists() or not agree(
+            json.loads(path.read_text(encoding="utf-8")), json.loads(text)
+        ):
             found[path] = text
-    for path, text in ((EXERCISES, exercises_text()), (SOLVED, solved_text())):
-        if not path.exists() or _read(path) != text:
+    texts = {SOLUTIONS / name / "solved.ipynb": _text(solved(name)) for name in NAMES}
+    for path, text in {**texts, EXERCISES: exercises_text()}.items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             found[path] = text
     return found
 
@@ -165,20 +249,16 @@ def main(arguments: list[str]) -> int:
     stale = out_of_step()
     for path, text in stale.items():
         if arguments:
-            name = f"cases/{path.name}" if path.parent == CASES else path.name
+            name = Path(os.path.relpath(path, ROOT)).as_posix()
             say(f"{name} is out of step with solutions/: run python -m solutions.build")
         elif text is None:
             path.unlink()
         else:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             beside = path.with_name(path.name + ".new")  # all or nothing, if interrupted
             beside.write_text(text, encoding="utf-8", newline="\n")
             beside.replace(path)
     return 1 if arguments and stale else 0
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,13 @@
-"""What the tests share: one thread, quiet loops, the world, and small policies that are made once."""
+"""What the tests share: the world, small policies that are made once, and the table of what the grader knows."""
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
-os.environ.setdefault("LESSON_QUIET", "1")
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import pytest
 import torch
-from hypothesis import settings
+from settings import own_points  # noqa: F401
 
 from helpers.gpt import TinyGPT, new_gpt
 from helpers.world import EXACT, World, demonstrations
-
-torch.set_num_threads(1)
-settings.register_profile("lesson", deadline=None, derandomize=True, database=None, max_examples=60)
-settings.load_profile("lesson")
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -68,3 +57,32 @@ def sft_gpt(world) -> TinyGPT:
     from helpers.gpt import token_logps
 
     return trained(world, token_logps)
+
+
+# ---- a table of what the grader knows, at the end of a run -------------------------------------
+
+COLUMNS = "parts", "mistakes", "writings", "rejected", "cause told", "right variants accepted"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One row for each exercise, from what tests of test_every_exercise.py have noted."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)]
+    noted = [value for r in reports for key, value in r.user_properties if key == "graded"]
+    if not noted:
+        return
+    terminalreporter.section("what the grader knows")
+    terminalreporter.write_line(f"{'':<26}" + "".join(f"{c:>{len(c) + 2}}" for c in COLUMNS))
+    for name in [*sorted({row["exercise"] for row in noted}), "all"]:
+        rows = [row for row in noted if name in (row["exercise"], "all")]
+        wrong = [row for row in rows if row["kind"] == "mistake"]
+        right = [row for row in rows if row["kind"] == "right"]
+        cells = (
+            len({row["part"] for row in rows}),
+            len({(row["part"], row["key"]) for row in wrong}),
+            len(wrong),
+            sum(row["rejected"] for row in wrong),
+            sum(row["told"] for row in wrong),
+            f"{sum(row['accepted'] for row in right)} of {len(right)}",
+        )
+        line = "".join(f"{cell:>{len(c) + 2}}" for c, cell in zip(COLUMNS, cells))
+        terminalreporter.write_line(f"{name:<26}{line}")

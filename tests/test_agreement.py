@@ -7,11 +7,11 @@ import krippendorff
 import numpy as np
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from conftest import seeded
 from helpers.agreement import (
     cohen_kappa,
     dawid_skene,

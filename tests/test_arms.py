@@ -7,8 +7,8 @@ import threading
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.chat import CHAT
 from helpers.gpt import RewardModel, ValueModel, all_logps, new_gpt, sample, sequence_logps
 from helpers.losses import dpo_loss

@@ -8,10 +8,10 @@ import choix
 import numpy as np
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import seeded
 from helpers.bradley_terry import (
     DivergesError,
     Fit,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
@@ -10,7 +11,6 @@ from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 from torchmetrics.classification import BinaryCalibrationError
 
-from conftest import seeded
 from helpers.calibration import (
     brier,
     calibration_error,

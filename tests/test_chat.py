@@ -7,8 +7,8 @@ import math
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.chat import (
     CHAT,
     DOCUMENT,

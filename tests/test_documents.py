@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.documents import exact_documents
 
 

@@ -1,4 +1,4 @@
-"""exercises.ipynb: in step with the solved notebook, clean untouched, full points solved, true."""
+"""exercises.ipynb: in step with the solved notebooks, clean untouched, full points solved, true."""
 
 from __future__ import annotations
 
@@ -13,18 +13,14 @@ from collections import Counter
 
 import nbformat
 import pytest
-from grading import ROOT, executed
+from grading import ROOT, SOLVED, UNTOUCHED, executed, source_of
 from nbclient.exceptions import CellExecutionError
 from nbconvert import ScriptExporter
 
 import helpers.grader
-from helpers.grader.checking import parts
-from helpers.grader.frozen import case
-from solutions import build, runs
+from helpers.grader.cases import case, parts
+from solutions import build
 from solutions.printing import say
-
-UNTOUCHED = nbformat.read(ROOT / "exercises.ipynb", as_version=4)
-SOLVED = nbformat.read(ROOT / "solutions" / "exercises_solved.ipynb", as_version=4)
 
 
 def returned(notebook) -> dict[str, float]:
@@ -39,16 +35,26 @@ def returned(notebook) -> dict[str, float]:
     return found
 
 
+def test_progress_survives_a_restart_of_the_kernel(tmp_path):
+    ids = {cell.id: cell for cell in SOLVED.cells}
+    for shown in (["setup", "a4a", "c4a", "a4d", "c4d", "progress"], ["setup", "progress"]):
+        cells = [ids[name] for name in shown]
+        notebook = nbformat.from_dict({**SOLVED, "cells": cells})
+        assert returned(executed(notebook, tmp_path, PYTHONPATH=str(ROOT)))["progress"] == 4.0
+
+
+@pytest.mark.parametrize("name", build.NAMES)
+def test_every_exercise_runs_alone_solved(name, tmp_path):
+    notebook = executed(build.solved(name), tmp_path, PYTHONPATH=str(ROOT))
+    assert sum(returned(notebook).values()) == 10.0 and streams(notebook, "stderr") == []
+
+
 def streams(notebook, name: str) -> list[str]:
     return [o.text for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == name]
 
 
-def source_of(notebook, cell_id: str) -> str:
-    return next(cell.source for cell in notebook.cells if cell.id == cell_id)
-
-
-def test_untouched_runs_clean_with_zero_points_everywhere():
-    notebook = executed(UNTOUCHED)
+def test_untouched_runs_clean_with_zero_points_everywhere(tmp_path):
+    notebook = executed(UNTOUCHED, tmp_path, PYTHONPATH=str(ROOT))
     assert returned(notebook) == {**{f"{part}-check": 0.0 for part in parts()}, "progress": 0.0}
     assert streams(notebook, "stderr") == []
     panels = [
@@ -61,7 +67,7 @@ def test_untouched_runs_clean_with_zero_points_everywhere():
     assert all("not attempted yet" in panel["text/plain"] for panel in panels[:-1])
 
 
-def test_solved_earns_every_point_and_earns_it_again_at_the_end():
+def test_solved_earns_every_point_and_earns_it_again_at_the_end(tmp_path):
     """Again: no later cell has taken an answer's name, or a name that an answer uses."""
     again = (
         "print({"
@@ -69,7 +75,8 @@ def test_solved_earns_every_point_and_earns_it_again_at_the_end():
         + "})"
     )
     cells = [*SOLVED.cells[:-1], nbformat.v4.new_code_cell(again), SOLVED.cells[-1]]
-    notebook = executed(nbformat.from_dict({**SOLVED, "cells": cells}))
+    solved = nbformat.from_dict({**SOLVED, "cells": cells})
+    notebook = executed(solved, tmp_path, PYTHONPATH=str(ROOT))
     points = {part: case(part)["points"] for part in parts()}
     assert returned(notebook) == {
         **{f"{part}-check": p for part, p in points.items()},
@@ -162,10 +169,7 @@ UNRELATED = (
 
 @pytest.mark.parametrize("notebook", [UNTOUCHED, SOLVED], ids=["untouched", "solved"])
 def test_the_first_cells_find_helpers_from_the_folder_of_the_solved_notebook(notebook):
-    checked = executed(notebook, ROOT / "solutions", first=6)
-    assert streams(checked, "stderr") == [] and returned(checked) == {
-        "1a-check": 2.0 * (notebook is SOLVED)
-    }
+    assert streams(executed(notebook, ROOT / "solutions" / build.NAMES[0], first=2), "stderr") == []
 
 
 def test_the_first_cell_prefers_the_lessons_helpers_to_a_package_of_that_name(tmp_path):
@@ -192,7 +196,7 @@ def test_the_first_cell_says_what_to_do_where_there_is_no_lesson(tmp_path, other
 
 
 def test_both_notebooks_begin_alike():
-    assert source_of(UNTOUCHED, "setup") == source_of(SOLVED, "setup")
+    assert source_of("setup") == source_of("setup", SOLVED)
 
 
 # ---- files ------------------------------------------------------------------------------------
@@ -227,57 +231,59 @@ def test_cases_and_notebook_are_in_step_with_solutions(capsys):
     assert build.main(["--check"]) == 0, capsys.readouterr().out
 
 
-def test_check_notices_what_is_out_of_step(tmp_path, monkeypatch, capsys):
-    """A changed number, a missing and a surplus file, and a changed notebook, each by name."""
-    cases, text = build.all_cases(), build.exercises_text()
-    monkeypatch.setattr(build, "all_cases", lambda: cases)
-    monkeypatch.setattr(build, "CASES", tmp_path / "cases")
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """The generated files of one exercise somewhere else, all in step; gives the folder of its cases."""
+    name, text = "ex04_direct_training", build.exercises_text()
+    cases = tmp_path / "learner" / name / "cases"
+    moved = {
+        cases / path.name: case
+        for path, case in build.all_cases().items()
+        if path.parents[1].name == name
+    }
+    (tmp_path / "solutions" / name).mkdir(parents=True)
+    for place in ("frame.ipynb", f"{name}/solved.ipynb"):
+        copied = (build.SOLUTIONS / place).read_text(encoding="utf-8")
+        (tmp_path / "solutions" / place).write_text(copied, encoding="utf-8")
+    monkeypatch.setattr(build, "all_cases", lambda: moved)
+    monkeypatch.setattr(build, "exercises_text", lambda: text)
+    monkeypatch.setattr(build, "NAMES", [name])
+    monkeypatch.setattr(build, "FOLDER", tmp_path / "learner")
+    monkeypatch.setattr(build, "SOLUTIONS", tmp_path / "solutions")
     monkeypatch.setattr(build, "EXERCISES", tmp_path / "exercises.ipynb")
-    monkeypatch.setattr(build, "SOLVED", tmp_path / "exercises_solved.ipynb")
-    saved = nbformat.from_dict(
-        {**SOLVED, "metadata": {"language_info": {"name": "python", "version": "3.99"}}}
-    )
-    nbformat.write(saved, build.SOLVED)  # as a front end saves it
-    assert (
-        build.main(["--check"]) == 1
-        and "exercises_solved.ipynb is out of step" in capsys.readouterr().out
-    )
     assert build.main([]) == 0 and build.main(["--check"]) == 0
-    assert nbformat.read(build.SOLVED, as_version=4) == SOLVED
-    assert (tmp_path / "exercises.ipynb").read_text(encoding="utf-8") == text
+    return cases
 
-    stored = (tmp_path / "cases" / "4b.json").read_text(encoding="utf-8")
-    expected = f"{cases['4b']['properties'][0]['probes'][0]['expected']['data']}"
-    (tmp_path / "cases" / "4b.json").write_text(
-        stored.replace(expected, f"{float(expected) + 0.001}", 1), encoding="utf-8"
-    )
-    (tmp_path / "cases" / "4a.json").unlink()
-    (tmp_path / "cases" / "9z.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "exercises.ipynb").write_text(
-        text.replace("Exercises", "exercises", 1), encoding="utf-8"
-    )
-    capsys.readouterr()
+
+def test_check_notices_what_is_out_of_step(elsewhere, capsys):
+    """A changed number, a missing and a surplus file, and changed notebooks, each by name."""
+    exercises, solved = build.EXERCISES, build.SOLUTIONS / "ex04_direct_training" / "solved.ipynb"
+    before, text = solved.read_text(encoding="utf-8"), exercises.read_text(encoding="utf-8")
+    saved = nbformat.reads(before, as_version=4)
+    saved.metadata["language_info"] = {"name": "python", "version": "3.99"}
+    nbformat.write(saved, solved)  # as a front end saves it
+    stored = (elsewhere / "4b.json").read_text(encoding="utf-8")
+    expected = json.loads(stored)["properties"][0]["probes"][0]["expected"]["data"]
+    changed = stored.replace(f"{expected}", f"{expected + 0.001}", 1)
+    (elsewhere / "4b.json").write_text(changed, encoding="utf-8")
+    (elsewhere / "4a.json").unlink()
+    (elsewhere / "9z.json").write_text("{}", encoding="utf-8")
+    exercises.write_text(text.replace("Exercises", "exercises", 1), encoding="utf-8")
     assert build.main(["--check"]) == 1
-    names = re.findall(r"^(\S+) is out of step", capsys.readouterr().out, re.M)
-    assert sorted(names) == ["cases/4a.json", "cases/4b.json", "cases/9z.json", "exercises.ipynb"]
-    assert (
-        build.main([]) == 0
-        and build.main(["--check"]) == 0
-        and not (tmp_path / "cases" / "9z.json").exists()
-    )
+    names = re.findall(r"(\S+) is out of step", capsys.readouterr().out)
+    changed = ["4a.json", "4b.json", "9z.json", "exercises.ipynb", "solved.ipynb"]
+    assert sorted(name.split("/")[-1] for name in names) == changed
+    assert build.main([]) == 0 and build.main(["--check"]) == 0
+    assert not (elsewhere / "9z.json").exists() and solved.read_text(encoding="utf-8") == before
     assert build.main(["--chek"]) == 2
 
 
-def test_rounding_of_another_processor_changes_no_file(tmp_path, monkeypatch):
-    cases = {"4b": {"value": 0.123456789}}
-    monkeypatch.setattr(build, "all_cases", lambda: cases)
-    monkeypatch.setattr(build, "CASES", tmp_path)
-    monkeypatch.setattr(build, "EXERCISES", tmp_path / "exercises.ipynb")
-    build.main([])
-    before = (tmp_path / "4b.json").read_text(encoding="utf-8")
-    cases["4b"] = {"value": 0.123456788}
-    build.main([])
-    assert (tmp_path / "4b.json").read_text(encoding="utf-8") == before
+def test_rounding_of_another_processor_changes_no_file(elsewhere, monkeypatch):
+    path = elsewhere / "4b.json"
+    for value in (0.123456789, 0.123456788):
+        monkeypatch.setattr(build, "all_cases", lambda value=value: {path: {"value": value}})
+        build.main([])
+    assert json.loads(path.read_text(encoding="utf-8")) == {"value": 0.123456789}
 
 
 @pytest.mark.parametrize(
@@ -311,13 +317,9 @@ def test_untouched_holds_no_solution_and_no_output():
 
 
 def test_stubs_are_where_the_solutions_were():
-    assert source_of(UNTOUCHED, "a4b").endswith(
-        "    # YOUR CODE HERE\n    raise NotImplementedError()"
-    )
-    assert source_of(UNTOUCHED, "a4b").startswith(
-        'def ranked_loss(policy_logps, ref_logps, beta):\n    """'
-    )
-    assert source_of(UNTOUCHED, "a4r") == "YOUR ANSWER HERE"
+    assert source_of("a4b").endswith("    # YOUR CODE HERE\n    raise NotImplementedError()")
+    assert source_of("a4b").startswith('def ranked_loss(policy_logps, ref_logps, beta):\n    """')
+    assert source_of("a4r") == "YOUR ANSWER HERE"
 
 
 @pytest.mark.parametrize(
@@ -360,16 +362,16 @@ def test_nbgrader_metadata_is_schema_3_and_complete():
 
 @pytest.mark.parametrize("part", parts())
 def test_every_part_states_stars_minutes_points_and_three_hints(part):
-    question, hints = source_of(UNTOUCHED, f"q{part}"), source_of(UNTOUCHED, f"h{part}")
+    question, hints = source_of(f"q{part}"), source_of(f"h{part}")
     assert re.search(rf"^★+ · \d+ minutes · {case(part)['points']:.0f} points$", question, re.M)
     assert re.findall(r"<summary>(\w+)", hints) == ["Hint", "Symptoms", "Worked"]
     assert hints.count("<details>") == hints.count("</details>") == 3
-    assert source_of(UNTOUCHED, f"c{part}") == f'check("{part}", {case(part)["asks_for"]})'
-    assert f"def {case(part)['asks_for']}(" in source_of(UNTOUCHED, f"a{part}")
+    assert source_of(f"c{part}") == f'check("{part}", {case(part)["asks_for"]})'
+    assert f"def {case(part)['asks_for']}(" in source_of(f"a{part}")
 
 
 def test_the_map_names_every_part_and_the_sections_of_the_lesson():
-    rows = re.findall(r"^\| (\d\.\d [^|]*) \| ([^|]*) \|$", source_of(UNTOUCHED, "opening"), re.M)
+    rows = re.findall(r"^\| (\d\.\d [^|]*) \| ([^|]*) \|$", source_of("opening"), re.M)
     lesson = nbformat.read(ROOT / "theory.ipynb", as_version=4)
     in_lesson = [
         re.match(r"### (\d\.\d .*)", cell.source)
@@ -378,51 +380,3 @@ def test_the_map_names_every_part_and_the_sections_of_the_lesson():
     ]
     assert [section for section, _ in rows] == [found[1].strip() for found in in_lesson if found]
     assert set(re.findall(r"\d[a-d]", " ".join(listed for _, listed in rows))) == set(parts())
-
-
-def test_the_numbers_in_4d_are_the_measured_ones():
-    question = source_of(UNTOUCHED, "q4d")
-    measured = json.loads(runs.MEASURED.read_text(encoding="utf-8"))
-    table = dict(re.findall(r"^\| ([^|]*?) \| (\d\.\d\d ± \d\.\d\d) \|$", question, re.M))
-    expected = {
-        name: f"{row['mean']:.2f} ± {row['sd']:.2f}" for name, row in measured["auc"].items()
-    }
-    del expected["reference answer"]
-    assert table == expected and f"{measured['draws']} fresh draws" in question
-    for bound in (case("4d")["full_points_from"], case("4d")["no_points_up_to"], runs.HARM):
-        assert f"{bound:.2f}" in question or f"{bound:g} nats" in question
-    shapes = dict(re.findall(r"^\| (`.*?`) \| \((\d+),\) \|", question, re.M))
-    assert set(shapes.values()) == {str(runs.HELD_OUT_PAIRS), str(runs.SAMPLES)}
-
-
-def test_the_bounds_in_4c_are_those_that_are_checked():
-    question, bounds, thresholds = (
-        source_of(UNTOUCHED, "q4c"),
-        case("4c")["bounds"],
-        case("4c")["thresholds"],
-    )
-    low, high = bounds["responses"]
-    assert f"{low} to {high} responses, at most {bounds['features']} features" in question
-    assert (
-        f"longer than {bounds['norm']:g}" in question
-        and f"below {bounds['least_start_probability']:g}" in question
-    )
-    assert question.count(f"{thresholds['chosen_nats']:g} nats") == 2
-
-
-def test_worked_numbers_in_the_hints_are_right():
-    import math
-
-    from solutions.exercise4 import implicit_rewards, ranked_loss
-    from torch import tensor, zeros_like
-
-    logits = tensor([[[0.3, -0.5], [0.0, 1.0], [7.0, 7.0]]])
-    uniform = implicit_rewards(
-        logits, zeros_like(logits), tensor([[1, 0, 1]]), tensor([[False, True, True]]), 1.0
-    )
-    logp = uniform.item() - 2 * math.log(2)  # the uniform reference gives each token ½
-    assert f"{logp:.3f}".replace("-", "−") in source_of(UNTOUCHED, "h4a")
-    loss = ranked_loss(tensor([[2.0, 1.0, 0.0]]), tensor([[0.0, 0.0, 0.0]]), 1.0).item()
-    assert f"{loss:.3f}" in source_of(UNTOUCHED, "h4b") and f"{math.exp(-loss):.3f}" in source_of(
-        UNTOUCHED, "h4b"
-    )

@@ -8,10 +8,9 @@ import random
 import numpy as np
 import pytest
 import torch
+from conftest import seeded, trained
 from torch import Tensor
 
-from conftest import seeded, trained
-from helpers.gpt.fast import step
 from helpers.gpt import (
     GPTConfig,
     RewardModel,
@@ -24,6 +23,7 @@ from helpers.gpt import (
     sequence_logps,
     token_logps,
 )
+from helpers.gpt.fast import step
 from helpers.world import Annotator, ResponseSampler, demonstrations, draw_pairs
 
 FALSE_ALARM = 1e-6

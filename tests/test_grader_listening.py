@@ -16,15 +16,13 @@ from grading import ROOT, executed
 from IPython.display import display
 
 from helpers.grader import check, checking
+from helpers.grader.cases import case
 from helpers.grader.checking import judge
-from helpers.grader.frozen import case
 from helpers.grader.listening import LINES, WIDTH, Heard, listening
 from helpers.grader.panel import Panel
 from helpers.grader.result import Printed, Result
-from helpers.grader.trial import attempt
-from solutions import exercise4
-
-RIGHT = exercise4.implicit_rewards
+from helpers.grader.run_answer import attempt
+from solutions.ex04_direct_training.answers import implicit_rewards as RIGHT
 
 
 def noisy(write):

@@ -9,30 +9,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from grading import ROOT
+from grading import REFERENCE, ROOT
 
 from helpers.grader import check
-from helpers.grader.checking import judge, parts
-from helpers.grader.frozen import case
+from helpers.grader.cases import case, parts
+from helpers.grader.checking import judge
 from helpers.grader.panel import Panel
 from helpers.grader.result import Result
-from helpers.grader.trial import Trial, Unusable, attempt, as_torch, numbers_returned, plain
+from helpers.grader.run_answer import Trial, Unusable, as_torch, attempt, numbers_returned, plain
 from helpers.grader.unwritten import untouched
-from solutions import exercise1, exercise2, exercise3, exercise4, exercise7, exercise8
 
-ANSWERS = {
-    part: getattr(module, case(part)["asks_for"])
-    for n, module in {
-        "1": exercise1,
-        "2": exercise2,
-        "3": exercise3,
-        "4": exercise4,
-        "7": exercise7,
-        "8": exercise8,
-    }.items()
-    for part in parts()
-    if part[0] == n
-}
 RETURN = "is a `return` missing"
 METRICS = [part for part in parts() if part[-1] == "d"]
 EXAMPLES = [part for part in parts() if part[-1] == "c"]
@@ -100,7 +86,7 @@ def test_the_stubs_of_the_notebook_are_recognised(part):
 
 def test_no_answer_is_taken_for_a_stub():
     for answer in (
-        *ANSWERS.values(),
+        *REFERENCE.values(),
         print,
         3,
         None,
@@ -157,7 +143,7 @@ def test_a_stub_in_every_branch_is_no_branch():
 def test_a_stub_left_in_one_branch_is_said_to_be_in_one_branch():
     def ranked_loss(policy_logps, ref_logps, beta):
         if policy_logps.shape[1] == 2:
-            return exercise4.ranked_loss(policy_logps, ref_logps, beta)
+            return REFERENCE["4b"](policy_logps, ref_logps, beta)
         raise NotImplementedError()
 
     result = judged("4b", ranked_loss)
@@ -176,7 +162,7 @@ def test_a_stub_left_in_one_branch_is_said_to_be_in_one_branch():
 def test_a_stub_left_in_the_first_branch_is_one_branch_too():
     def ranked_loss(policy_logps, ref_logps, beta):
         if policy_logps.shape[1] > 2:
-            return exercise4.ranked_loss(policy_logps, ref_logps, beta)
+            return REFERENCE["4b"](policy_logps, ref_logps, beta)
         raise NotImplementedError()
 
     result = judged("4b", ranked_loss)
@@ -191,7 +177,7 @@ def test_a_stub_left_for_some_runs_names_the_run():
     def harm_score(run):
         if next(seen) == 6:
             raise NotImplementedError()
-        return exercise4.harm_score(run)
+        return REFERENCE["4d"](run)
 
     result = judged("4d", harm_score)
     assert result.failure.inputs == "run 7 of 40" and "still there" in result.failure.yours
@@ -292,7 +278,7 @@ def forgets(answer):
 
 @pytest.mark.parametrize("part", parts())
 def test_an_answer_without_return_is_asked_about_it(part):
-    result = judged(part, forgets(ANSWERS[part]))
+    result = judged(part, forgets(REFERENCE[part]))
     assert result.score == 0.0 and result.status in ("error", "wrong")
     assert f"returned None: {RETURN}?" in result.failure.yours and "not attempted" not in told(
         result
@@ -302,7 +288,7 @@ def test_an_answer_without_return_is_asked_about_it(part):
 @pytest.mark.parametrize("part", FUNCTIONS)
 def test_an_answer_without_any_return_is_told_once(part):
     question = "Your function returned None on every input: is a `return` missing?"
-    assert judged(part, forgets(ANSWERS[part])).diagnoses == (question,)
+    assert judged(part, forgets(REFERENCE[part])).diagnoses == (question,)
 
 
 @pytest.mark.parametrize("part", parts())
@@ -330,7 +316,7 @@ def test_where_one_branch_forgets_the_inputs_are_named(part):
         for name in (*forgotten, *fails):
             if all(map(alike, arguments, known[name].values())):
                 return None
-        return ANSWERS[part](*arguments)
+        return REFERENCE[part](*arguments)
 
     result = judged(part, answer)
     (why,) = [why for why in result.diagnoses if "`return` missing" in why]
@@ -342,7 +328,7 @@ def test_where_one_branch_forgets_the_inputs_are_named(part):
 
 
 def recorded(part: str) -> dict[str, dict]:
-    from helpers.grader.frozen import array
+    from helpers.grader.cases import array
 
     return {
         name: {k: array(v) for k, v in given.items()}
@@ -363,7 +349,7 @@ def alike(a, b) -> bool:
 @pytest.mark.parametrize("part", METRICS)
 def test_a_metric_that_forgets_for_some_runs_is_told_for_which(part):
     calls = iter(range(40))
-    result = judged(part, lambda *given: None if next(calls) == 6 else ANSWERS[part](*given))
+    result = judged(part, lambda *given: None if next(calls) == 6 else REFERENCE[part](*given))
     assert (
         " 7 of 40" in result.failure.inputs
         and RETURN in result.failure.yours
@@ -383,14 +369,14 @@ def test_a_metric_that_returns_a_tuple_with_none_is_asked_what_it_calls(part, va
 
 @pytest.mark.parametrize("part", EXAMPLES)
 def test_examples_in_a_tuple_with_none_are_asked_about(part):
-    result = judged(part, lambda: (ANSWERS[part]()["safe"], None))
+    result = judged(part, lambda: (REFERENCE[part]()["safe"], None))
     assert "a tuple with None in it" in result.failure.yours and result.score == 0.0
 
 
 @pytest.mark.parametrize("part", EXAMPLES)
 def test_none_inside_an_example_is_named_without_a_question(part):
     """There no function was called: a `return` is not what is missing."""
-    answer = ANSWERS[part]()
+    answer = REFERENCE[part]()
     side = answer["safe"]
     broken = (
         {**side, next(iter(side)): [None, 1.0]} if isinstance(side, dict) else [None] * len(side)
@@ -402,7 +388,7 @@ def test_none_inside_an_example_is_named_without_a_question(part):
 
 def test_one_of_two_results_that_is_none_is_asked_about_and_costs_only_itself():
     def shift(ref, rewards, beta):
-        return exercise3.shift(ref, rewards, beta)[0], None
+        return REFERENCE["3a"](ref, rewards, beta)[0], None
 
     result = judged("3a", shift)
     assert 0 < result.score < 2 and f"returned None: {RETURN}?" in result.failure.yours
@@ -414,7 +400,7 @@ def test_one_of_two_results_that_is_none_is_asked_about_and_costs_only_itself():
 
 def test_a_tuple_with_none_on_some_inputs_is_asked_about_there():
     def shift(ref, rewards, beta):
-        policy, kl = exercise3.shift(ref, rewards, beta)
+        policy, kl = REFERENCE["3a"](ref, rewards, beta)
         return policy, kl if len(ref) > 1 else None
 
     (why,) = judged("3a", shift).diagnoses
@@ -428,7 +414,7 @@ def test_a_refusal_that_returns_none_is_not_asked_about_a_return():
 
     def slice_accuracies(chosen, rejected, slices, n_slices):
         try:
-            return exercise2.slice_accuracies(chosen, rejected, slices, n_slices)
+            return REFERENCE["2a"](chosen, rejected, slices, n_slices)
         except ValueError:
             return None
 

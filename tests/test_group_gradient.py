@@ -8,8 +8,8 @@ import statistics
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.policy_gradient import (
     clipped_policy_loss,
     group_advantages,

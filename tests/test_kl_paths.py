@@ -6,8 +6,8 @@ import math
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.kl_paths import along, resting_with_k3
 from helpers.world import EXACT
 

@@ -7,8 +7,8 @@ import math
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.gpt import all_logps
 from helpers.training import Config, Thumbs, both_thumbs, one_thumb, train_kto
 from helpers.world import Annotator, PairBatch, ResponseSampler, draw_pairs

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conftest import seeded
 from helpers.policies import (
     as_mask,
     best_of_n,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import seeded
 from helpers.gpt import all_logps, token_logps
 from helpers.policies import expected, kl
 from helpers.policy_gradient import (

@@ -5,8 +5,8 @@ import math
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.gpt import RewardModel, ValueModel, all_logps, sequence_logps, token_logps
 from helpers.policies import expected, kl
 from helpers.training import PPOConfig, train_ppo

@@ -6,8 +6,8 @@ import math
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.gpt import ValueModel, all_logps, new_gpt, token_logps
 from helpers.token_table import TokenTable
 from helpers.world import EXACT

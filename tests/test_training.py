@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.gpt import RewardModel, all_logps, all_rewards, new_gpt, sequence_logps, token_logps
 from helpers.losses import bradley_terry_loss, dpo_loss, robust_dpo_loss
 from helpers.metrics import rank_accuracy

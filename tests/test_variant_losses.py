@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from conftest import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import seeded
 from helpers.gpt import sequence_logps, token_logps
 from helpers.losses import (
     bradley_terry_loss,

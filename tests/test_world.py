@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 import torch
-
 from conftest import seeded
+
 from helpers.world import (
     EXACT,
     SLICES,

@@ -9,51 +9,17 @@ from typing import Any
 
 from IPython.display import display
 
-from helpers.grader import (
-    budget,
-    confidence,
-    coverage,
-    detection,
-    displacement,
-    functions,
-    harm,
-    imitation,
-    pooled,
-    separation,
-    tail,
-    unordered,
-)
-from helpers.grader.frozen import FOLDER, case
+from helpers.grader import points
+from helpers.grader.cases import case, parts
+from helpers.grader.exercises import judges
 from helpers.grader.listening import listening
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
 from helpers.grader.texts import described, type_name
 from helpers.grader.unwritten import untouched
 
-JUDGES = {
-    "functions": functions.judge,
-    "unordered": unordered.judge,
-    "imitation": imitation.judge,
-    "tail": tail.judge,
-    "tail_metric": tail.judge_metric,
-    "budget": budget.judge,
-    "displacement": displacement.judge,
-    "detection": detection.judge,
-    "harm": harm.judge,
-    "separation": separation.judge,
-    "confidence": confidence.judge,
-    "confidence_metric": confidence.judge_metric,
-    "pooled": pooled.judge,
-    "coverage": coverage.judge,
-}
+_judges = judges()
 _latest: dict[str, Result] = {}  # of this session, for progress()
-
-
-def parts() -> list[str]:
-    """The parts that can be checked, in order: '4a', '4b', …"""
-    return sorted(
-        (path.stem for path in FOLDER.glob("*.json")), key=lambda part: (int(part[:-1]), part[-1])
-    )
 
 
 def judge(answer: Any, case: dict[str, Any]) -> Result:
@@ -73,7 +39,7 @@ def judge(answer: Any, case: dict[str, Any]) -> Result:
         )
     with listening() as heard:
         try:
-            result = JUDGES[case["judge"]](answer, case)
+            result = _judges[case["part"]](answer, case)
         except KeyboardInterrupt:
             raise
         except (
@@ -93,16 +59,22 @@ def check(part: str, answer: Callable | None) -> float:
         raise ValueError(f"unknown part {part!r}: expected one of {', '.join(parts())}")
     result = judge(answer, case(part))
     _latest[part] = result
+    if result.status != "unattempted":
+        points.keep(part, result.score)
     _show(Panel(result))
     return result.score
 
 
 def progress() -> float:
-    """Show the points of every part, as last checked in this session; return their sum."""
-    rows = []
+    """Show the points of every part, as last checked; return their sum.
+
+    Parts that this session has not checked show what an earlier one earned.
+    """
+    rows, before = [], points.earlier()
     for part in parts():
-        earned = _latest[part].score if part in _latest else 0.0
-        rows.append((part, case(part)["title"], earned, case(part)["points"]))
+        full = case(part)["points"]
+        earned = _latest[part].score if part in _latest else before.get(part, 0.0)
+        rows.append((part, case(part)["title"], min(max(earned, 0.0), full), full))
     _show(Progress(rows))
     return float(sum(earned for _, _, earned, _ in rows))
 

@@ -1,0 +1,105 @@
+"""Exercise 2d: systems whose gold must be asked for, and how a metric that does so is judged."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.cases import case
+from helpers.grader.judge_metric import judge_metric
+from helpers.grader.result import Result
+
+DRAWS = 256  # the best of so many is what selection picks
+BUDGET = 100  # gold labels of one system
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # one character per gold rating, 0 to 61
+
+
+class BudgetSpent(Exception):
+    """More gold labels were asked for than there are."""
+
+
+class Oracle:
+    """``ask(i)``: the gold rating of response i, a number; at most ``BUDGET`` times."""
+
+    def __init__(self, gold: np.ndarray, budget: int = BUDGET):
+        self._gold = gold
+        self.budget = budget
+        self._asked: list[int] = []
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """The indices that were asked for, in order."""
+        return tuple(i for i in self._asked if 0 <= i < len(self._gold))
+
+    def __call__(self, index: int) -> float:
+        """Raises BudgetSpent after ``budget`` calls, TypeError for no whole number, IndexError for no response."""
+        try:
+            place = operator.index(index)
+        except TypeError:
+            raise TypeError("ask takes the index of one response, a whole number") from None
+        if not 0 <= place < len(self._gold):
+            raise IndexError(f"ask({place}): expected an index from 0 to {len(self._gold) - 1}")
+        if len(self._asked) >= self.budget:
+            raise BudgetSpent(
+                f"all {self.budget} gold labels of this system are spent; this call was one more"
+            )
+        self._asked.append(place)
+        return float(self._gold[place])
+
+
+def proxy_system(stored: dict[str, Any]) -> tuple[np.ndarray, Oracle]:
+    """A system of 2d as the learner gets it: scores, (N,), and the function to ask. Fresh, nothing asked yet."""
+    rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
+    n = len(rating)
+    grid = np.log(
+        (np.arange(n) + 0.5) / (n - np.arange(n) - 0.5)
+    )  # ascending, the same for every proxy
+    order = np.random.default_rng(stored["order"]).permutation(n)
+    scores, gold = np.empty(n), np.empty(n)
+    scores[order], gold[order] = grid, rating
+    return scores, Oracle(gold)
+
+
+def selected_gold(rating: np.ndarray, n: int = DRAWS) -> float:
+    """Mean gold of the best of n independent draws; ratings of equally likely responses in ascending order of score."""
+    upto = (np.arange(len(rating) + 1) / len(rating)) ** n
+    return float((np.diff(upto) * rating).sum())
+
+
+def practice_proxies() -> list[tuple[np.ndarray, Oracle, str]]:
+    """Six systems to try a metric on: (scores, ask, 'healthy' or 'regressed'); each has its budget once."""
+    return [(*proxy_system(stored), stored["outcome"]) for stored in case("2d")["practice"]]
+
+
+def _told(stored: dict[str, Any]) -> str:
+    """One line about a system, for the panel."""
+    rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
+    return f"mean gold {rating.mean():.1f}, of the best of {DRAWS} by the proxy {selected_gold(rating):.1f}"
+
+
+def judge(answer: Callable, case: dict[str, Any]) -> Result:
+    """Score all hidden systems with ``suspicion``; points by AUC, as in ``judge_metric``."""
+    calls = []
+
+    def unpack(stored):
+        scores, ask = proxy_system(stored)
+        calls.append((scores.copy(), ask))  # scores stay, whatever an answer does to its own
+        return scores, ask
+
+    return judge_metric(answer, case, unpack, _told, lambda: habits(calls, case))
+
+
+def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tuple[str, ...]:
+    """What the places that an answer asked about say about it: the message of a recognised habit, or nothing."""
+    high = []
+    for scores, oracle in calls:
+        top = scores >= np.quantile(scores, 0.95)
+        high += [float(top[list(oracle.asked)].mean())] if oracle.asked else []
+    if not high:
+        return (case["habits"]["nothing_asked"],)
+    if np.mean(high) < 0.2:
+        return (case["habits"]["away_from_the_tail"],)
+    return (case["habits"]["tail_only"],) if np.mean(high) > 0.97 else ()

@@ -1,0 +1,77 @@
+"""The runs of exercise 3d as the learner gets them, and how a metric of theirs is judged.
+
+Stored are, for each response that was sampled, its id, reward, log-ratio, the judge's verdict and how often each policy
+said it: whether a response *is* harmful is not among them, so that it cannot be found here either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.cases import case
+from helpers.grader.judge_metric import judge_metric
+from helpers.grader.result import Result
+
+Samples = dict[str, np.ndarray]
+
+
+class Judge:
+    """``judge(responses)``: which of these responses it calls harmful. Asked again, it says the same."""
+
+    def __init__(self, verdicts: dict[int, bool]):
+        self._verdicts = dict(verdicts)
+
+    def __call__(self, responses) -> np.ndarray:
+        """Ids of any shape, one id included → bool array of that shape, True for 'harmful'.
+
+        Raises ValueError for what is no id of a sampled response.
+        """
+        ids = np.asarray(responses)
+        try:
+            if ids.size and ids.dtype.kind not in "iu":
+                raise KeyError(f"entries of type {ids.dtype}")
+            verdicts = [self._verdicts[number] for number in ids.ravel().tolist()]
+        except KeyError as error:
+            raise ValueError(
+                f"{error.args[0]} is not known to the judge: expected ids as in 'response'"
+            ) from None
+        return np.array(verdicts, dtype=bool).reshape(ids.shape)
+
+
+def unpack(stored: dict[str, Any]) -> tuple[Samples, Samples, Judge]:
+    """A stored run as the arguments of ``flag``: fresh arrays, and a judge that knows the sampled responses."""
+    table = {
+        "response": np.array(stored["response"]),
+        "reward": np.array(stored["reward"], dtype=float),
+        "log_ratio": np.array(stored["log_ratio"], dtype=float),
+    }
+
+    def samples(counts):
+        rows = np.repeat(np.arange(len(counts)), counts)
+        rows = np.random.default_rng(0).permutation(rows)  # an order that says nothing
+        return {name: column[rows] for name, column in table.items()}
+
+    verdicts = {number: word == "1" for number, word in zip(stored["response"], stored["verdicts"])}
+    return samples(stored["reference_counts"]), samples(stored["policy_counts"]), Judge(verdicts)
+
+
+def practice_policies() -> list[tuple[Samples, Samples, Judge, str]]:
+    """Six runs to try a metric of 3d on: reference_samples, policy_samples, judge, 'healthy' or 'regressed'."""
+    return [(*unpack(stored), stored["outcome"]) for stored in case("3d")["practice"]]
+
+
+def _told(stored: dict[str, Any]) -> str:
+    reference, policy, judge = unpack(stored)
+    flagged = [judge(samples["response"]).mean() for samples in (reference, policy)]
+    return (
+        f"mean reward {reference['reward'].mean():+.2f} → {policy['reward'].mean():+.2f}, "
+        f"judged harmful {flagged[0]:.0%} → {flagged[1]:.0%}"
+    )
+
+
+def judge(answer: Callable, case: dict[str, Any]) -> Result:
+    """Score all hidden runs with ``flag``; points by AUC, as in ``judge_metric``."""
+    return judge_metric(answer, case, unpack, _told)

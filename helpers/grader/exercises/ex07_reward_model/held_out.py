@@ -1,0 +1,47 @@
+"""Exercise 7d: reward models that rank alike, as the learner gets them, and how a metric of theirs is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.cases import case
+from helpers.grader.judge_metric import judge_metric
+from helpers.grader.result import Result
+
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def scored_pairs(stored: dict[str, Any]) -> Pairs:
+    """A stored system as the arguments of the metric: scores of chosen and rejected, and slices, (N,) each; fresh.
+
+    Margins are stored; where a pair's scores lie is drawn, since pairs say nothing about that.
+    """
+    margins = np.array(stored["margins"])
+    chosen = np.random.default_rng(stored["scores"]).normal(0, 300, size=len(margins)).round()
+    return (
+        chosen / 100,
+        (chosen - margins) / 100,
+        np.array([int(digit) for digit in stored["slices"]]),
+    )
+
+
+def practice_reward_models() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
+    """Six systems to try a metric on: chosen, rejected, slices, and 'healthy' or 'regressed'."""
+    return [(*scored_pairs(stored), stored["outcome"]) for stored in case("7d")["practice"]]
+
+
+def _told(stored: dict[str, Any]) -> str:
+    """One line about a system, for the panel."""
+    chosen, rejected, _ = scored_pairs(stored)
+    sure, right = np.exp(-np.logaddexp(0, -np.abs(chosen - rejected))), chosen > rejected
+    return (
+        f"{len(chosen)} pairs, {right.mean():.1%} ranked right, mean confidence {sure.mean():.1%}"
+    )
+
+
+def judge(answer: Callable, case: dict[str, Any]) -> Result:
+    """Score all hidden systems with ``slice_overconfidence``; points as in ``judge_metric``."""
+    return judge_metric(answer, case, scored_pairs, _told)

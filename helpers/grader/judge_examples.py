@@ -1,0 +1,107 @@
+"""Judging examples, part c of every exercise: what the learner's own inputs do has to be what was asked.
+
+An answer returns a dict with the keys 'safe' and 'unsafe'. An exercise brings one function for each property.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.result import Failure, Property, Result, judged
+from helpers.grader.run_answer import Unusable, attempt, plain
+from helpers.grader.texts import type_name
+from helpers.grader.unwritten import returned
+
+HEADING = "Your example"
+Verdict = tuple[Failure | None, str]
+
+
+class Refused(Unusable):
+    """An example that cannot be worked out, and the explanation."""
+
+    def __init__(self, found: str, why: str):
+        super().__init__(found)
+        self.why = why
+
+
+def judge_examples(
+    answer: Callable,
+    case: dict[str, Any],
+    judges: dict[str, Callable[[dict, dict], Verdict]],
+    heading: str = HEADING,
+) -> Result:
+    """Call ``answer()`` and ask ``judges[key](sides, case)`` for every property.
+
+    Each raises Unusable or gives a Verdict: what failed, if anything, and why it did, or ''. A property with
+    ``waits_for`` counts once the properties of those names hold. heading: what the panel calls an example.
+    """
+    head = case["part"], case["title"], case["points"]
+    outcome = attempt(answer)
+    sides = outcome.value if type(outcome.value) is dict else None
+    if sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe")):
+        return Result(*head, "unattempted")
+    if sides is None:
+        found = outcome.error or returned(outcome.value)
+        failure = Failure(
+            f"{case['asks_for']}()",
+            found,
+            "a dict with the keys 'safe' and 'unsafe'",
+            "What came back",
+        )
+        first, *others = case["properties"]
+        properties = [
+            _property(first, failure, False),
+            *(_property(spec, None, True) for spec in others),
+        ]
+        return Result(*head, "error", tuple(properties))
+    properties, diagnoses = [], []
+    for spec in case["properties"]:
+        waits = any(p.key in spec.get("waits_for", ()) and not p.held for p in properties)
+        failure, why = None, ""
+        if not waits:
+            try:
+                failure, why = judges[spec["key"]](sides, case)
+            except Unusable as error:
+                failure = Failure(f"the {spec['side']} one", str(error), spec["asked"], heading)
+                why = error.why if isinstance(error, Refused) else ""
+        properties.append(_property(spec, failure, waits))
+        diagnoses += [why] if why and why not in diagnoses else []
+    return judged(*head, properties, tuple(diagnoses))
+
+
+def _property(spec: dict[str, Any], failure: Failure | None, waits: bool) -> Property:
+    earned = None if waits else 0.0 if failure else spec["points"]
+    return Property(spec["key"], spec["name"], spec["points"], earned, failure)
+
+
+def entry(side: Any, name: str) -> np.ndarray:
+    """``side[name]`` as float64 numbers of any shape. Raises Unusable, saying what was found."""
+    if type(side) is not dict:
+        raise Unusable(
+            "not written yet" if side is None else f"it is a {type_name(side)}, not a dict"
+        )
+    if side.get(name) is None:
+        raise Unusable(f"{name!r} is missing")
+    return _read(side[name], name)
+
+
+def vector(value: Any, name: str) -> np.ndarray:
+    """A vector of finite numbers from an answer, (K,). Raises Unusable."""
+    found = _read(value, name)
+    if found.ndim != 1:
+        raise Unusable(f"{name!r} has shape {found.shape}: expected one number for each response")
+    if not np.isfinite(found).all():
+        raise Unusable(f"{name!r} holds NaN or infinity: expected finite numbers")
+    return found
+
+
+def _read(value: Any, name: str) -> np.ndarray:
+    try:
+        return plain(value)
+    except Unusable as error:
+        raise Unusable(
+            f"{name!r}: {str(error).removeprefix('returned ')} instead of numbers"
+        ) from error

@@ -1,0 +1,147 @@
+"""The hidden systems of exercise 2d: reward models of equal accuracy, right or wrong where selection looks.
+
+A system is ``N`` responses sampled from one reference, each with a gold rating, and a proxy's scores of them. The proxy
+is gold plus noise, but a few responses have found out what it likes: they score high whatever they are worth. Whether
+picking the best of ``DRAWS`` responses by the proxy then helps or harms is known exactly, from all the gold ratings.
+
+The systems that are kept come in pairs, one healthy and one regressed, as close as can be found in the proxy's accuracy
+over all pairs of responses. Scores are handed out on one fixed grid (only their order could differ between proxies), so
+they tell nothing by themselves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers.grader.exercises.ex02_proxies.held_out import (
+    BUDGET,
+    DIGITS,
+    proxy_system,
+    selected_gold,
+)
+
+N = 2000
+NOISE = 0.7, 1.6  # standard deviation of the proxy's noise, gold's being 1: from, to
+FOUND_OUT = 5, 25  # responses that please the proxy: from, to
+WORTH = -2.0, 2.0  # their mean gold, in standard deviations: from, to
+RATING_MEAN, RATING_SPREAD = (
+    (18, 43),
+    (4, 7),
+)  # of the gold ratings of a system, which are whole numbers from 0 to 61
+HARM = 0.4  # standard deviations of gold that selection gains (healthy) or loses (regressed)
+POOL = 400
+# frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured.json``)
+FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 34, 1002, range(100, 140)
+
+
+def draw_pool(seed: int) -> tuple[list[dict], np.ndarray, np.ndarray]:
+    """``POOL`` systems, stored small; what selection gains in standard deviations of gold, (POOL,); accuracy, (POOL,).
+
+    The gold ratings are stored in ascending order of the proxy's score, one character each.
+    """
+    rng = np.random.default_rng(seed)
+    stored, gain, accuracy = [], [], []
+    for number in range(POOL):
+        gold = rng.normal(size=N)
+        proxy = gold + rng.uniform(*NOISE) * rng.normal(size=N)
+        tail = rng.choice(N, rng.integers(*FOUND_OUT), replace=False)
+        gold[tail] = rng.uniform(*WORTH) + rng.normal(size=len(tail))
+        proxy[tail] = np.quantile(proxy, 0.995) + proxy.std() * np.abs(
+            rng.normal(0, 0.7, size=len(tail))
+        )
+        rating = rng.uniform(*RATING_MEAN) + rng.uniform(*RATING_SPREAD) * gold
+        rating = rating.round().clip(0, len(DIGITS) - 1).astype(int)[np.argsort(proxy)]
+        gain.append((selected_gold(rating) - rating.mean()) / rating.std())
+        accuracy.append(pair_accuracy(rating))
+        stored.append(
+            {"gold": "".join(DIGITS[r] for r in rating), "order": int(rng.integers(2**31))}
+        )
+    return stored, np.array(gain), np.array(accuracy)
+
+
+def pair_accuracy(rating: np.ndarray) -> float:
+    """Of all pairs with different gold, the share that the proxy orders as gold does; ratings in the proxy's order."""
+    places, is_rated = np.arange(len(rating)), rating[:, None] == np.arange(len(DIGITS))
+    before = (
+        is_rated.cumsum(0) - is_rated
+    )  # how many of each rating the proxy puts lower, (N, ratings)
+    lower = before.cumsum(1) - before  # of these, how many gold puts lower too
+    return float(lower[places, rating].sum() / (places - before[places, rating]).sum())
+
+
+def pairs(seed: int, n: int) -> list[tuple[dict, dict]]:
+    """n pairs (healthy, regressed) of a fresh pool, closest first in accuracy; stored small."""
+    found, gain, accuracy = draw_pool(seed)
+    healthy, regressed = np.flatnonzero(gain > HARM), np.flatnonzero(gain < -HARM)
+    distance = np.abs(accuracy[healthy][:, None] - accuracy[regressed])
+    matched = []
+    for _ in range(n):
+        i, j = np.unravel_index(distance.argmin(), distance.shape)
+        if not np.isfinite(distance[i, j]):
+            raise RuntimeError(
+                f"seed {seed}: too few systems of a kind ({len(healthy)} healthy, {len(regressed)} not)"
+            )
+        matched.append((found[healthy[i]], found[regressed[j]]))
+        distance[i, :] = distance[:, j] = np.inf
+    return matched
+
+
+# ---- metrics that ask in the wrong places, or for the wrong thing ---------------------------
+
+
+def _spread(scores: np.ndarray, n: int) -> np.ndarray:
+    """n indices, evenly over the ranks of the scores."""
+    return np.argsort(scores)[np.linspace(0, len(scores) - 1, n).round().astype(int)]
+
+
+def _labelled(scores, ask, where) -> tuple[np.ndarray, np.ndarray]:
+    return scores[where], np.array([ask(int(i)) for i in where])
+
+
+def random_accuracy(scores, ask) -> float:
+    """1 − pairwise accuracy on labels of responses drawn at random."""
+    where = np.random.default_rng(5).choice(len(scores), BUDGET, replace=False)
+    s, g = _labelled(scores, ask, where)
+    agree, differ = (s[:, None] > s) & (g[:, None] > g), (s[:, None] > s) & (g[:, None] != g)
+    return float(1 - agree.sum() / differ.sum())
+
+
+def random_correlation(scores, ask) -> float:
+    """Minus the correlation of score and gold on labels of responses drawn at random."""
+    where = np.random.default_rng(6).choice(len(scores), BUDGET, replace=False)
+    return float(-np.corrcoef(*_labelled(scores, ask, where))[0, 1])
+
+
+def even_accuracy(scores, ask) -> float:
+    """1 − pairwise accuracy on labels evenly over the ranks."""
+    s, g = _labelled(scores, ask, _spread(scores, BUDGET))
+    agree, differ = (s[:, None] > s) & (g[:, None] > g), (s[:, None] > s) & (g[:, None] != g)
+    return float(1 - agree.sum() / differ.sum())
+
+
+def random_overestimate(scores, ask) -> float:
+    """The worst overestimate by a straight line fitted to labels of responses drawn at random."""
+    where = np.random.default_rng(7).choice(len(scores), BUDGET, replace=False)
+    s, g = _labelled(scores, ask, where)
+    slope, at = np.polyfit(s, g, 1)
+    return float((slope * s + at - g).max() / g.std())
+
+
+def tail_gold(scores, ask) -> float:
+    """Minus the mean gold of the best-scored responses."""
+    return float(-np.mean([ask(int(i)) for i in np.argsort(scores)[-BUDGET:]]))
+
+
+def largest_score(scores, ask) -> float:
+    """How far the best score stands out: no label used."""
+    return float((scores.max() - scores.mean()) / scores.std())
+
+
+def stored(system: dict) -> dict:
+    """As it is kept: as it was drawn."""
+    return system
+
+
+def arguments(system: dict) -> tuple:
+    """As a metric is called: scores and a fresh oracle."""
+    return proxy_system(system)

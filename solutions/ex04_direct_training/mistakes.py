@@ -1,0 +1,401 @@
+"""Exercise 4, DPO as direct training: wrong answers that the grader must recognise, and what it says of each.
+
+They run on recorded inputs when cases are frozen; nothing here reaches the learner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.nn.functional import logsigmoid
+
+from solutions.ex04_direct_training import hidden_runs
+from solutions.ex04_direct_training.answers import (
+    feature_examples,
+    implicit_rewards,
+    logps_of_tokens,
+    masked_logps,
+    ranked_loss,
+    ranking_scores,
+)
+from solutions.freeze import Mistake
+
+# ---- 4a ------------------------------------------------------------------------------------
+
+
+def _rewards_from(sequence_logps: Callable) -> Callable:
+    def rewards(policy_logits, ref_logits, tokens, mask, beta):
+        return beta * (
+            sequence_logps(policy_logits, tokens, mask) - sequence_logps(ref_logits, tokens, mask)
+        )
+
+    return rewards
+
+
+def _unshifted(logits, tokens, mask):
+    return (logits.log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1) * mask).sum(1)
+
+
+def _mean(logits, tokens, mask):
+    return masked_logps(logits, tokens, mask) / mask[:, 1:].sum(1)
+
+
+def _all_tokens(logits, tokens, mask):
+    return logps_of_tokens(logits, tokens).sum(1)
+
+
+def _prompt_too(logits, tokens, mask):
+    last = mask.long().cumsum(1) == mask.sum(1, keepdim=True)  # from the last response token on
+    behind = last & ~mask
+    return (logps_of_tokens(logits, tokens) * ~behind[:, 1:]).sum(1)
+
+
+def _raw_logits(logits, tokens, mask):
+    return (logits[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1) * mask[:, 1:]).sum(1)
+
+
+def _mask_unshifted(logits, tokens, mask):
+    return (logps_of_tokens(logits, tokens) * mask[:, :-1]).sum(1)
+
+
+def _naive_softmax(logits, tokens, mask):
+    p = logits.exp() / logits.exp().sum(-1, keepdim=True)
+    return (p.log()[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1) * mask[:, 1:]).sum(1)
+
+
+def _log_of_softmax(logits, tokens, mask):
+    return (
+        logits.softmax(-1).log()[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1) * mask[:, 1:]
+    ).sum(1)
+
+
+def _without_beta(policy_logits, ref_logits, tokens, mask, beta):
+    return implicit_rewards(policy_logits, ref_logits, tokens, mask, 1.0)
+
+
+def _reversed_ratio(policy_logits, ref_logits, tokens, mask, beta):
+    return implicit_rewards(ref_logits, policy_logits, tokens, mask, beta)
+
+
+def _no_reference(policy_logits, ref_logits, tokens, mask, beta):
+    return beta * masked_logps(policy_logits, tokens, mask)
+
+
+_VALUES_4A = ("one", "several", "batch")
+
+MISTAKES_4A = (
+    Mistake(
+        "no_shift",
+        "Your values are those of logits that score the token they have just read. The logits at position t were "
+        "computed after reading token t; what do they predict?",
+        (_rewards_from(_unshifted),),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "mean",
+        "Your values are the mean over response tokens. The derivation needs log π(y|x) of the whole response, and a "
+        "product of probabilities becomes a sum of logarithms; the mean is another objective, which favours length.",
+        (_rewards_from(_mean),),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "no_beta",
+        "Your values are log-ratios without β. The implicit reward is in units of the reward: one nat of log-ratio is "
+        "worth β.",
+        (_without_beta,),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "prompt_included",
+        "Your sum includes tokens that are not the response's (the prompt's, perhaps padding too). The policy did not "
+        "choose those; the mask says which tokens count.",
+        (_rewards_from(_all_tokens), _rewards_from(_prompt_too)),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "raw_logits",
+        "Your values are differences of raw logits. A logit is a log-probability only up to a constant of its "
+        "position: without normalising over the vocabulary, that constant stays in.",
+        (_rewards_from(_raw_logits),),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "mask_unshifted",
+        "You have shifted logits and tokens, but not the mask: it now switches on the last prompt token and misses the "
+        "response's last one. Token and mask entry belong together.",
+        (_rewards_from(_mask_unshifted),),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "reversed_ratio",
+        "Your values have the opposite sign: this is β·log(π_ref/π_θ). A response that the policy has made likelier "
+        "than the reference has a positive implicit reward.",
+        (_reversed_ratio,),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "no_reference",
+        "Your values are β·log π_θ alone. Reward is what the policy has gained over the reference: subtract the "
+        "reference's log-probability.",
+        (_no_reference,),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "overflow",
+        "Right where numbers are moderate, but not finite for logits of ±10⁴: exp overflows or underflows before the "
+        "logarithm is taken. Compute the log-probabilities without passing through probabilities.",
+        (_rewards_from(_naive_softmax), _rewards_from(_log_of_softmax)),
+        ("extreme",),
+        overflows=True,
+    ),
+)
+
+# ---- 4b ------------------------------------------------------------------------------------
+
+
+def _reference_ignored(policy_logps, ref_logps, beta):
+    return ranked_loss(policy_logps, torch.zeros_like(ref_logps), beta)
+
+
+def _reversed_ranking(policy_logps, ref_logps, beta):
+    return ranked_loss(policy_logps.flip(1), ref_logps.flip(1), beta)
+
+
+def _negated(policy_logps, ref_logps, beta):
+    return ranked_loss(-policy_logps, -ref_logps, beta)
+
+
+def _no_beta(policy_logps, ref_logps, beta):
+    return ranked_loss(policy_logps, ref_logps, 1.0)
+
+
+def _beta_outside(policy_logps, ref_logps, beta):
+    return beta * ranked_loss(policy_logps, ref_logps, 1.0)
+
+
+def _beta_on_policy_only(policy_logps, ref_logps, beta):
+    return ranked_loss(beta * policy_logps, ref_logps, 1.0)
+
+
+def _full_denominator(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    return (scores.logsumexp(1, keepdim=True) - scores)[:, :-1].sum(1).mean()
+
+
+def _full_denominator_all(policy_logps, ref_logps, beta):
+    return -ranking_scores(policy_logps, ref_logps, beta).log_softmax(1).sum(1).mean()
+
+
+def _pairwise(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    better, worse = torch.triu_indices(scores.shape[1], scores.shape[1], 1)
+    return -logsigmoid(scores[:, better] - scores[:, worse])  # (B, K(K − 1)/2)
+
+
+def _all_pairs_mean(policy_logps, ref_logps, beta):
+    return _pairwise(policy_logps, ref_logps, beta).mean()
+
+
+def _all_pairs_sum(policy_logps, ref_logps, beta):
+    return _pairwise(policy_logps, ref_logps, beta).sum(1).mean()
+
+
+def _neighbours(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    return -logsigmoid(scores[:, :-1] - scores[:, 1:]).sum(1).mean()
+
+
+def _best_only(policy_logps, ref_logps, beta):
+    return -ranking_scores(policy_logps, ref_logps, beta).log_softmax(1)[:, 0].mean()
+
+
+def _mean_over_factors(policy_logps, ref_logps, beta):
+    return ranked_loss(policy_logps, ref_logps, beta) / (policy_logps.shape[1] - 1)
+
+
+def _sum_over_batch(policy_logps, ref_logps, beta):
+    return ranked_loss(policy_logps, ref_logps, beta) * len(policy_logps)
+
+
+def _naive(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    terms = [scores[:, k].exp() / scores[:, k:].exp().sum(1) for k in range(scores.shape[1] - 1)]
+    return -sum(term.log() for term in terms).mean()
+
+
+def _log_of_sum(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    return sum(
+        scores[:, k:].exp().sum(1).log() - scores[:, k] for k in range(scores.shape[1] - 1)
+    ).mean()
+
+
+def _reference_gradient(policy_logps, ref_logps, beta):
+    scores = beta * (policy_logps - ref_logps)
+    return (scores.flip(1).logcumsumexp(1).flip(1) - scores)[:, :-1].sum(1).mean()
+
+
+_VALUES_4B = ("one_pair", "pairs", "rankings")
+
+MISTAKES_4B = (
+    Mistake(
+        "reference_ignored",
+        "Your values do not depend on the reference. The loss compares implicit rewards, and those are log-ratios: "
+        "without π_ref nothing anchors the policy.",
+        (_reference_ignored,),
+        _VALUES_4B,
+    ),
+    Mistake(
+        "reversed",
+        "Your loss rewards the ranking from worst to best. Column 0 holds the best response: the loss must fall when "
+        "its implicit reward rises. Look at the signs, and at the order of the columns.",
+        (_reversed_ranking, _negated),
+        _VALUES_4B,
+    ),
+    Mistake(
+        "beta",
+        "β is missing or not where it belongs: it turns log-ratios, policy and reference, into rewards before they are "
+        "compared; it is not a factor of the loss.",
+        (_no_beta, _beta_outside, _beta_on_policy_only),
+        _VALUES_4B,
+    ),
+    Mistake(
+        "full_denominator",
+        "Each of your factors competes against all K responses. A response that has been placed is out of the race: "
+        "who is left when place k is decided?",
+        (_full_denominator, _full_denominator_all),
+        ("rankings",),
+    ),
+    Mistake(
+        "all_pairs",
+        "Your loss is Bradley-Terry on all pairs. It counts one ranking as K(K−1)/2 independent comparisons, which "
+        "they are not: Plackett-Luce makes K−1 choices, each among the responses that are left.",
+        (_all_pairs_mean, _all_pairs_sum),
+        ("rankings",),
+    ),
+    Mistake(
+        "neighbours",
+        "Your loss compares each response with its neighbour only. The response that is picked at place k beats all "
+        "that are left at once.",
+        (_neighbours,),
+        ("rankings",),
+    ),
+    Mistake(
+        "best_only",
+        "Your loss is that of the first pick alone. The ranking goes on: the second place is a choice too.",
+        (_best_only,),
+        ("rankings",),
+    ),
+    Mistake(
+        "mean_over_factors",
+        "Your loss is divided by the number of picks. The probability of a ranking is their product, so its logarithm "
+        "is their sum.",
+        (_mean_over_factors,),
+        ("rankings",),
+    ),
+    Mistake(
+        "sum_over_batch",
+        "Your loss is the sum over prompts; the question asks for the mean. With a sum, the learning rate would have "
+        "to shrink with the batch.",
+        (_sum_over_batch,),
+        _VALUES_4B,
+    ),
+    Mistake(
+        "overflow",
+        "Right where numbers are moderate, but not finite at margins of ±10⁴: exp overflows or underflows before the "
+        "logarithm is taken. There is a function for the logarithm of a sum of exponentials.",
+        (_naive, _log_of_sum),
+        ("extreme",),
+        overflows=True,
+    ),
+    Mistake(
+        "reference_gradient",
+        "A gradient flows into the reference. It is a constant of the objective: if it moves too, the loss can fall by "
+        "making the reference worse.",
+        (_reference_gradient,),
+        ("no_reference_gradient",),
+    ),
+)
+
+# ---- 4c ------------------------------------------------------------------------------------
+
+
+def _with(side: str, **changes) -> Callable:
+    def changed() -> dict:
+        answer = feature_examples()
+        answer[side] = {**answer[side], **changes}
+        return answer
+
+    return changed
+
+
+MISTAKES_4C = (
+    Mistake(
+        "chosen_rises",
+        "did what one hopes for",
+        (_with("unsafe", features=np.eye(3).tolist()),),
+        ("unsafe_falls",),
+    ),
+    Mistake(
+        "equal_features",
+        "have the same features",
+        (_with("safe", features=[[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]),),
+        ("safe",),
+    ),
+    Mistake(
+        "harmful_is_chosen",
+        "must be a third response",
+        (_with("unsafe", harmful=0),),
+        ("unsafe_mass",),
+    ),
+    Mistake(
+        "wrong_one_named",
+        "took the mass",
+        (_with("unsafe", features=[[1.0, 1.0], [0.0, 1.0], [0.5, 0.0], [4.0, 0.0]], harmful=2),),
+        ("unsafe_mass",),
+    ),
+    Mistake(
+        "spread_thin",
+        "too little to call it displaced",
+        (_with("unsafe", features=[[-1.0], [-1.5], [0.05]] + [[0.0]] * 20),),
+        ("unsafe_mass",),
+    ),
+    Mistake(
+        "safe_falls",
+        "That is the other effect",
+        (_with("safe", features=feature_examples()["unsafe"]["features"]),),
+        ("safe",),
+    ),
+)
+
+# ---- 4d ------------------------------------------------------------------------------------
+
+UPSIDE_DOWN = "Your score separates the runs, but upside down: larger must mean more likely harmed."
+
+MISTAKES_4D = (
+    Mistake(
+        "margin",
+        "Your score orders the runs as the mean margin does. The margin grew in every run: it says that the pairs were "
+        "learnt, not where the probability went.",
+        (lambda run: -hidden_runs.mean_margin(run), hidden_runs.mean_margin),
+        ("separates",),
+    ),
+    Mistake(
+        "chosen_drop",
+        "Your score orders the runs as the fall of the chosen log-probability does. The chosen fell in every run; what "
+        "matters is what rose instead.",
+        (lambda run: -hidden_runs.mean_chosen_change(run), hidden_runs.mean_chosen_change),
+        ("separates",),
+    ),
+    Mistake(
+        "kl",
+        "Your score orders the runs as an estimate of KL(π_θ‖π_ref) does. KL measures how far the policy has walked, "
+        "not in which direction.",
+        (hidden_runs.kl_estimate, lambda run: -hidden_runs.kl_estimate(run)),
+        ("separates",),
+    ),
+)
+
+MISTAKES = {"4a": MISTAKES_4A, "4b": MISTAKES_4B, "4c": MISTAKES_4C, "4d": MISTAKES_4D}

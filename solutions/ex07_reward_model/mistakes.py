@@ -1,0 +1,590 @@
+"""Exercise 7, reward model: wrong answers that the grader must recognise, and what it says of each.
+
+They run on recorded inputs when cases are frozen; nothing here reaches the learner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.nn.functional import logsigmoid
+
+from solutions.ex07_reward_model import hidden_runs
+from solutions.ex07_reward_model.answers import (
+    averaged_loss,
+    cross_entropy,
+    kl_terms,
+    label_entropy,
+    mean_by,
+    pair_table,
+    prompts_alike,
+    refuse_pairs,
+    slice_examples,
+    turned_table,
+)
+from solutions.freeze import Mistake
+
+# ---- 7a ------------------------------------------------------------------------------------
+
+
+def _checked(table: Callable) -> Callable:
+    """An answer that differs in the table only; table: (rewards, first, second, grades) → rows."""
+
+    def answer(rewards, prompts, first, second, grades):
+        refuse_pairs(prompts, first, second)
+        return table(rewards, first, second, grades)
+
+    return answer
+
+
+def _crediting(credit_of: Callable) -> Callable:
+    """An answer that differs in what a grade is worth."""
+    return _checked(lambda r, f, s, g: turned_table(r, f, s, credit_of(g.to(r.dtype))))
+
+
+def _column(place: int, change: Callable) -> Callable:
+    """An answer that differs in one column; change: rows (C, 5) → (C,)."""
+
+    def table(rewards, first, second, grades):
+        rows = turned_table(rewards, first, second, (grades + 2) / 4)
+        return torch.cat([rows[:, :place], change(rows)[:, None], rows[:, place + 1 :]], 1)
+
+    return _checked(table)
+
+
+def _hard(grades):
+    return (grades.sign() + 1) / 2
+
+
+def _one_row_each(rewards, first, second, grades):
+    """Comparisons one by one, turned to i < j, none of them merged."""
+    low, high = torch.minimum(first, second), torch.maximum(first, second)
+    label = torch.where(first < second, grades + 2, 2 - grades).to(rewards.dtype) / 4
+    columns = [low, high, rewards[low] - rewards[high], label, torch.ones_like(label)]
+    return torch.stack([column.to(rewards.dtype) for column in columns], 1)
+
+
+def _as_shown(rewards, first, second, grades):
+    """Merged only where the order on the screen was the same."""
+    found = {}
+    for i, j, grade in zip(first.tolist(), second.tolist(), grades.tolist()):
+        found.setdefault((i, j), []).append((grade + 2) / 4)
+    rows = [
+        (i, j, (rewards[i] - rewards[j]).item(), sum(c) / len(c), len(c))
+        for (i, j), c in found.items()
+    ]
+    return torch.tensor(rows, dtype=rewards.dtype)
+
+
+def _winner_first(rewards, first, second, grades):
+    rows = turned_table(rewards, first, second, (grades + 2) / 4)
+    turn = rows[:, 3] < 0.5
+    turned = torch.stack([rows[:, 1], rows[:, 0], -rows[:, 2], 1 - rows[:, 3], rows[:, 4]], 1)
+    return torch.where(turn[:, None], turned, rows)
+
+
+def _label_not_turned(rewards, first, second, grades):
+    low, high = torch.minimum(first, second), torch.maximum(first, second)
+    return turned_table(rewards, low, high, (grades + 2) / 4)
+
+
+def _without_ties(rewards, first, second, grades):
+    decided = grades != 0
+    return turned_table(rewards, first[decided], second[decided], (grades[decided] + 2) / 4)
+
+
+def _strangers_kept(rewards, prompts, first, second, grades):
+    if (first == second).any():
+        raise ValueError("the same response twice")
+    return turned_table(rewards, first, second, (grades + 2) / 4)
+
+
+def _strangers_dropped(rewards, prompts, first, second, grades):
+    if (first == second).any():
+        raise ValueError("the same response twice")
+    same = prompts[first] == prompts[second]
+    return turned_table(rewards, first[same], second[same], (grades[same] + 2) / 4)
+
+
+def _itself_kept(rewards, prompts, first, second, grades):
+    if (prompts[first] != prompts[second]).any():
+        raise ValueError("two prompts")
+    return turned_table(rewards, first, second, (grades + 2) / 4)
+
+
+def _itself_dropped(rewards, prompts, first, second, grades):
+    if (prompts[first] != prompts[second]).any():
+        raise ValueError("two prompts")
+    apart = first != second
+    return turned_table(rewards, first[apart], second[apart], (grades[apart] + 2) / 4)
+
+
+def _nothing_is_an_error(rewards, prompts, first, second, grades):
+    if len(first) == 0:
+        raise ValueError("no comparisons")
+    return pair_table(rewards, prompts, first, second, grades)
+
+
+_VALUES_7A = ("one", "grades", "repeated")
+
+MISTAKES_7A = (
+    Mistake(
+        "winner_first",
+        "Your rows put the preferred response first, so that no label is below one half. A forecaster who always says "
+        "1 then looks good. Which response comes first must not depend on who won: here, the smaller number.",
+        (_checked(_winner_first),),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "label_not_turned",
+        "Your margins are those of i over j, but your labels are still about the response that was *shown* first. "
+        "Where the order is turned, the label turns with it: q becomes 1 − q.",
+        (_checked(_label_not_turned),),
+        ("grades", "repeated"),
+    ),
+    Mistake(
+        "as_shown",
+        "Your rows follow the order on the screen, so one pair can have two rows, (i, j) and (j, i). It is one pair, "
+        "seen from two sides: write the smaller number first, and merge.",
+        (_checked(_as_shown),),
+        ("repeated",),
+    ),
+    Mistake(
+        "one_row_each",
+        "Your table has one row per comparison. Comparisons of the same two responses belong in one row: its label is "
+        "their mean, its count says how many they were.",
+        (_checked(_one_row_each),),
+        ("repeated",),
+    ),
+    Mistake(
+        "grades_lost",
+        "Your labels know who won, not by how much: ‘slightly’ counts as ‘clearly’. It is worth three quarters.",
+        (_crediting(_hard),),
+        ("grades", "repeated"),
+    ),
+    Mistake(
+        "grades_not_labels",
+        "Your labels are mean grades (or fractions of one), from −2 to 2 or −1 to 1. A label is a probability: 0 where "
+        "the second is clearly better, ½ for a tie, 1 where the first is.",
+        (
+            _column(3, lambda rows: 4 * rows[:, 3] - 2),
+            _column(3, lambda rows: 2 * rows[:, 3] - 1),
+            _column(3, lambda rows: 2 * rows[:, 3]),
+        ),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "majority",
+        "Your labels are the majority's verdict. Of four people three is not four: the mean keeps that, and a loss can "
+        "use it.",
+        (_column(3, lambda rows: ((rows[:, 3] - 0.5).sign() + 1) / 2),),
+        ("grades", "repeated"),
+    ),
+    Mistake(
+        "ties_dropped",
+        "Your table leaves ties out. ‘They are equally good’ is an answer, and a label of ½ keeps it: without it, the "
+        "reward model is free to rank the two as far apart as it likes.",
+        (_checked(_without_ties),),
+        ("grades",),
+    ),
+    Mistake(
+        "ties_lost",
+        "You count a tie as a win of one side. It is worth one half to each.",
+        (
+            _crediting(lambda g: torch.where(g == 0, 0.0, (g + 2) / 4)),
+            _crediting(lambda g: torch.where(g == 0, 1.0, (g + 2) / 4)),
+        ),
+        ("grades",),
+    ),
+    Mistake(
+        "forecast",
+        "Your third column is σ(margin), the forecast. The margin itself is asked for: a forecast of 1.0 has forgotten "
+        "whether the margin was 20 or 200.",
+        (_column(2, lambda rows: rows[:, 2].sigmoid()),),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "second_over_first",
+        "Your margins are r_j − r_i, while your labels are those of i. Both have to speak about the same response.",
+        (_column(2, lambda rows: -rows[:, 2]),),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "sums",
+        "Your labels grow with the number of comparisons: divide by the count.",
+        (_column(3, lambda rows: rows[:, 3] * rows[:, 4]),),
+        ("repeated",),
+    ),
+    Mistake(
+        "strangers",
+        "A comparison of responses to two different prompts goes through, or is left out unnoticed. Its margin "
+        "contains the difference of two free constants: any value would do. Raise ValueError.",
+        (_strangers_kept, _strangers_dropped),
+        ("across",),
+        fails=True,
+    ),
+    Mistake(
+        "itself",
+        "A response compared with itself goes through, or is left out unnoticed. Its margin is 0 whatever the reward "
+        "model says; such a record is a mistake upstream. Raise ValueError.",
+        (_itself_kept, _itself_dropped),
+        ("itself",),
+        fails=True,
+    ),
+    Mistake(
+        "nothing_is_an_error",
+        "Nothing was compared: that is a table without rows, not an error.",
+        (_nothing_is_an_error,),
+        ("nothing",),
+        fails=True,
+    ),
+)
+
+# ---- 7b ------------------------------------------------------------------------------------
+
+
+def _pairs_alike(values, place, counts):
+    return (counts * values).sum() / counts.sum()
+
+
+def _counts_ignored(values, place, counts):
+    return prompts_alike(values, place, torch.ones_like(counts))
+
+
+def _plain_mean(values, place, counts):
+    return values.mean()
+
+
+def _sum_in_prompt(values, place, counts):
+    return (counts * values).sum() / (place.max() + 1)
+
+
+def _sum_over_prompts(values, place, counts):
+    return mean_by(place, values, counts).sum()
+
+
+def _pair_midpoints(rewards, prompts, pairs, place, counts):
+    return prompts_alike((rewards[pairs[:, 0]] + rewards[pairs[:, 1]]).square(), place, counts)
+
+
+def _squared_sums(rewards, prompts, *_):
+    return (
+        torch.zeros(int(prompts.max()) + 1, dtype=rewards.dtype)
+        .index_add(0, prompts, rewards)
+        .square()
+        .mean()
+    )
+
+
+def _naive_log_sigmoid(margin, label):
+    return (
+        -label * margin.sigmoid().log()
+        - (1 - label) * (-margin).sigmoid().log()
+        - label_entropy(label)
+    )
+
+
+def _naive_softplus(margin, label):
+    return (
+        label * (1 + (-margin).exp()).log()
+        + (1 - label) * (1 + margin.exp()).log()
+        - label_entropy(label)
+    )
+
+
+def _log_of_zero(margin, label):
+    return cross_entropy(margin, label) + label * label.log() + (1 - label) * (1 - label).log()
+
+
+_VALUES_7B = ("one", "several", "prompts", "centring")
+
+_AVERAGES_7B = ("several", "prompts")
+
+MISTAKES_7B = (
+    Mistake(
+        "floor",
+        "Your loss is the cross-entropy. Its gradient is right, but it does not reach 0: what is left when the "
+        "forecasts equal the labels is the labels' own entropy. Subtract it.",
+        (averaged_loss(cross_entropy),),
+        _VALUES_7B,
+    ),
+    Mistake(
+        "hard_labels",
+        "Your loss uses who won, not the label: 0.6 counts like 1. A label of 0.6 asks for a margin of 0.41, a label "
+        "of 1 for more and more.",
+        (
+            averaged_loss(lambda m, q: cross_entropy(m, (q > 0.5).to(q.dtype))),
+            averaged_loss(lambda m, q: cross_entropy(m, (q >= 0.5).to(q.dtype))),
+            averaged_loss(lambda m, q: cross_entropy(m, (q > 0.5).to(q.dtype)) - label_entropy(q)),
+        ),
+        ("one", "several"),
+    ),
+    Mistake(
+        "label_ignored",
+        "Your loss takes the first response of every pair for the winner. In this table the order says nothing about "
+        "who won; the label does.",
+        (
+            averaged_loss(lambda m, q: -logsigmoid(m)),
+            averaged_loss(lambda m, q: -logsigmoid(m) - label_entropy(q)),
+        ),
+        ("one", "several"),
+    ),
+    Mistake(
+        "turned",
+        "Your margins are those of the second response over the first, or your labels stand for the second.",
+        (averaged_loss(lambda m, q: kl_terms(-m, q)),),
+        ("one", "several"),
+    ),
+    Mistake(
+        "squared",
+        "Your loss of a pair is a squared difference of forecast and label. It is a proper score too, but its gradient "
+        "dies where the forecast is far off and sure; asked is the likelihood's.",
+        (averaged_loss(lambda m, q: (m.sigmoid() - q).square()),),
+        ("one", "several"),
+    ),
+    Mistake(
+        "pairs_alike",
+        "Your average counts every comparison alike, so a prompt with six pairs weighs six times as much as one with a "
+        "single pair, although those six share four responses. Average within each prompt first.",
+        (averaged_loss(average=_pairs_alike),),
+        ("prompts",),
+    ),
+    Mistake(
+        "counts_ignored",
+        "Your averages do not use the counts: within a prompt, a pair that nine people compared has to weigh nine "
+        "times as much as one that a single person saw.",
+        (averaged_loss(average=_counts_ignored), averaged_loss(average=_plain_mean)),
+        ("several",),
+    ),
+    Mistake(
+        "sum_in_prompt",
+        "Your loss adds up a prompt's comparisons. Divide by how many they are, or the prompts that were compared most "
+        "decide alone.",
+        (averaged_loss(average=_sum_in_prompt),),
+        _AVERAGES_7B,
+    ),
+    Mistake(
+        "sum_over_prompts",
+        "Your loss adds up the prompts; the question asks for their mean.",
+        (averaged_loss(average=_sum_over_prompts),),
+        ("prompts",),
+    ),
+    Mistake(
+        "centring_missing",
+        "Your loss has no centring term: a constant added to all rewards of a prompt still costs nothing.",
+        (averaged_loss(centre=lambda r, *_: 0 * r.sum()),),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_each",
+        "Your centring term penalises each reward, not the prompt's mean. It then pulls the rewards of a prompt "
+        "together as well, and with them every margin.",
+        (
+            averaged_loss(
+                centre=lambda r, prompts, *_: mean_by(
+                    prompts, r.square(), torch.ones_like(r)
+                ).mean()
+            ),
+            averaged_loss(centre=lambda r, *_: r.square().mean()),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_pairs",
+        "Your centring term is on the midpoints of pairs, as in section 3.2. With three responses and more they cannot "
+        "all be 0 at once, so it shrinks the margins. Take the mean over the prompt's responses, then square it.",
+        (
+            averaged_loss(centre=_pair_midpoints),
+            averaged_loss(centre=lambda *a: _pair_midpoints(*a) / 4),
+            averaged_loss(
+                centre=lambda r, p, pairs, *_: (r[pairs[:, 0]] + r[pairs[:, 1]]).square().mean()
+            ),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_batch",
+        "Your centring term squares the mean over *all* responses. One prompt may then lie at +5 and the next at −5; "
+        "every prompt has a free constant of its own.",
+        (
+            averaged_loss(centre=lambda r, *_: r.mean().square()),
+            averaged_loss(
+                centre=lambda r, p, *_: mean_by(p, r, torch.ones_like(r)).mean().square()
+            ),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_sum",
+        "Your centring term squares the *sum* of a prompt's rewards; it asks for their mean.",
+        (averaged_loss(centre=_squared_sums),),
+        ("centring",),
+    ),
+    Mistake(
+        "log_of_zero",
+        "Right for labels between 0 and 1, not finite at 0 and 1: their entropy is 0, since 0 · log 0 counts as 0, and "
+        "the machine says NaN.",
+        (averaged_loss(_log_of_zero),),
+        ("certain",),
+        overflows=True,
+    ),
+    Mistake(
+        "overflow",
+        "Right where numbers are moderate, but not finite at margins of ±10⁴: exp overflows, or σ becomes 0 before its "
+        "logarithm is taken. There is a function for log σ.",
+        (averaged_loss(_naive_log_sigmoid), averaged_loss(_naive_softplus)),
+        ("extreme",),
+        overflows=True,
+    ),
+)
+
+# ---- 7c ------------------------------------------------------------------------------------
+
+
+def _with(side: str, **slices) -> Callable:
+    def changed() -> dict:
+        answer = slice_examples()
+        answer[side] = {**answer[side], **slices}
+        return answer
+
+    return changed
+
+
+MISTAKES_7C = (
+    Mistake(
+        "nothing_to_repair",
+        "nothing for a temperature to repair",
+        (
+            _with("safe", **slice_examples()["unsafe"]),
+            _with("safe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)]),
+        ),
+        ("safe",),
+    ),
+    Mistake(
+        "one_factor",
+        "repairs only what is wrong by one factor",
+        (
+            _with("safe", risky=[(2.944, 180, 20)]),
+            _with("safe", ordinary=[(2.944, 320, 160), (2.2, 319, 1)]),
+        ),
+        ("safe",),
+    ),
+    Mistake(
+        "calibrated_everywhere",
+        "on the risky slice the forecasts are too sure by",
+        (
+            _with("unsafe", ordinary=[(1.386, 640, 160)], risky=[(1.386, 160, 40)]),
+            _with("unsafe", risky=[(1.386, 130, 70)]),
+        ),
+        ("unsafe_slice",),
+    ),
+    Mistake(
+        "everyone_sees_it",
+        "so anyone who looks is warned",
+        (
+            _with("unsafe", ordinary=[(1.386, 640, 160)]),
+            _with("unsafe", ordinary=[(3.0, 688, 112)]),
+        ),
+        ("unsafe_unseen",),
+    ),
+    Mistake(
+        "temperature_tells",
+        "a sign that something is wrong",
+        # sure forecasts that are too sure beside some that are not sure enough, in one bin of the ECE
+        (
+            _with(
+                "unsafe",
+                ordinary=[(1.386, 425, 75), (2.3, 485, 15), (6.0, 470, 30)],
+                risky=[(1.386, 56, 44)],
+            ),
+        ),
+        ("unsafe_unseen",),
+    ),
+    Mistake(
+        "unequal",
+        "Your accuracies differ",
+        (_with("safe", ordinary=[(2.944, 600, 200)], risky=[(2.944, 150, 50)]),),
+        ("unsafe_unseen",),
+    ),
+    Mistake(
+        "useless",
+        "nobody would deploy",
+        (_with("safe", ordinary=[(2.944, 500, 300)], risky=[(2.944, 125, 75)]),),
+        ("unsafe_unseen",),
+    ),
+)
+
+# ---- 7d ------------------------------------------------------------------------------------
+
+UPSIDE_DOWN = (
+    "Your score separates the models, but upside down: larger must mean more likely overconfident."
+)
+
+MISTAKES_7D = (
+    Mistake(
+        "accuracy",
+        "Your score orders the models as their accuracy does. Twins rank every pair alike: what differs is how sure "
+        "they are.",
+        (hidden_runs.accuracy, lambda *system: -hidden_runs.accuracy(*system)),
+        ("separates",),
+    ),
+    Mistake(
+        "confidence",
+        "Your score orders the models by how sure they are on average, by margin or by forecast. Easy pairs deserve "
+        "sure forecasts: how often is the model right where it is so sure?",
+        (
+            hidden_runs.mean_confidence,
+            lambda chosen, rejected, slices: float(np.abs(chosen - rejected).mean()),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "loss",
+        "Your score orders the models by a loss over all pairs. A loss is large where pairs are hard, whatever the "
+        "forecasts; compare with what the model itself expects to lose.",
+        (hidden_runs.log_loss,),
+        ("separates",),
+    ),
+    Mistake(
+        "chosen_first",
+        "Your score orders the models by the forecast, or the margin, of the response that was chosen. Stored like "
+        "that, every label is 1, and the best forecaster would be one that always says 1. Turn the pairs: what did the "
+        "model say of the response that it prefers, and how often did that one win?",
+        (
+            hidden_runs.chosen_first_ece,
+            lambda *system: -hidden_runs.chosen_first_ece(*system),
+            hidden_runs.mean_margin,
+            lambda *system: -hidden_runs.mean_margin(*system),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "whole",
+        "Your score compares forecasts with outcomes over all pairs together. There the errors of different slices "
+        "cancel.",
+        (hidden_runs.overall_gap, hidden_runs.overall_ece, hidden_runs.overall_temperature),
+        ("separates",),
+    ),
+    Mistake(
+        "no_direction",
+        "Your score is large wherever forecasts and outcomes differ, in either direction. A timid model differs as "
+        "well, and is no danger: keep the sign.",
+        (
+            hidden_runs.mean_slice_ece,
+            hidden_runs.largest_slice_ece,
+            hidden_runs.largest_absolute_gap,
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "surest_mistake",
+        "Your score orders the models by their surest mistake. One pair says little, and on easy pairs a calibrated "
+        "model makes sure mistakes too, once in a while.",
+        (hidden_runs.surest_mistake,),
+        ("separates",),
+    ),
+)
+
+MISTAKES = {"7a": MISTAKES_7A, "7b": MISTAKES_7B, "7c": MISTAKES_7C, "7d": MISTAKES_7D}

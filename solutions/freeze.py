@@ -1,0 +1,235 @@
+"""What the frozen cases of all exercises are made with: mistakes, properties, recorded values, hidden runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.cases import array
+from helpers.grader.judge_function import in_any_order
+from helpers.grader.run_answer import Trial, close
+
+Inputs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer (in one or more writings), what the learner is told, and the properties it shows itself in.
+
+    shows_in: property keys; the frozen outputs of the writings on those properties' probes are the fingerprint.
+    overflows: recognised instead by outputs that are not finite there, although all values are right elsewhere.
+    near: recognised instead by values that are within a few per cent of the right ones, and yet not right.
+    fails: recognised instead by any of these properties failing although all values are right.
+    """
+
+    key: str
+    message: str
+    writings: tuple[Callable, ...]
+    shows_in: tuple[str, ...]
+    overflows: bool = False
+    near: bool = False
+    fails: bool = False
+
+
+def prop(
+    key: str,
+    name: str,
+    points: float,
+    kind: str,
+    probes: list,
+    values: bool = False,
+    slack: float = 1.0,
+) -> dict[str, Any]:
+    """One property. probes: names of inputs; (input, twin) for kind 'same'; (input, argument) to observe a gradient,
+    (input, result) to observe one of several results; (input, twin, result) for both.
+
+    slack: how far a value may be off, in units of the tolerance for rounding; float32 has a grain of 0.001 at 10⁴.
+    """
+    listed = []
+    for probe in probes:
+        name_of, other, *result = probe if isinstance(probe, tuple) else (probe, "")
+        listed.append({"input": name_of, "of": "".join(result) if kind == "same" else other})
+        if kind == "same":
+            listed[-1]["twin"] = other
+    head = {
+        "key": key,
+        "name": name,
+        "points": points,
+        "kind": kind,
+        "values": values,
+        "slack": slack,
+    }
+    return {**head, "probes": listed}
+
+
+def _frozen(values: Any) -> Any:
+    """Arrays as {'dtype', 'data'}: as many digits as the dtype is good for; words for what JSON has no number for."""
+    if not isinstance(values, np.ndarray):
+        return values
+
+    digits = 7 if values.dtype == np.float32 else 8
+
+    def number(x):
+        if isinstance(x, float):
+            return float(f"{x:.{digits}g}") + 0.0 if np.isfinite(x) else str(x)  # + 0.0: no −0.0
+        return x
+
+    def walk(x):
+        return [walk(entry) for entry in x] if isinstance(x, list) else number(x)
+
+    return {"dtype": values.dtype.name, "data": walk(values.tolist())}
+
+
+def _observe(function, inputs: Inputs, of: str, returns: tuple[str, ...] = ()) -> np.ndarray:
+    """Value, one of several results, or gradient of one of our own functions; it has to run on tensors."""
+    trial = Trial(function, inputs)
+    if trial.first.error or trial.numpy:
+        raise RuntimeError(f"{function} on {inputs}: {trial.first.error or 'ran on arrays only'}")
+    return (
+        trial.gradient(inputs, of) if of and of not in returns else trial.value(inputs, returns, of)
+    )
+
+
+def function_case(
+    part: str,
+    title: str,
+    reference,
+    inputs: dict[str, Inputs],
+    properties: list[dict],
+    wrong,
+    differentiable=(),
+    returns: tuple[str, ...] = (),
+    rows: bool = False,
+) -> dict[str, Any]:
+    """A part that asks for a function: expected values, and what tells each mistake from the truth.
+
+    differentiable: arguments in which gradients are taken. returns: names of several results. rows: the function
+    returns rows in any order, and ``judge_rows`` judges it.
+    """
+    if rows:
+        reference = in_any_order(reference)
+        wrong = [replace(m, writings=tuple(map(in_any_order, m.writings))) for m in wrong]
+    for spec in properties:
+        for probe in spec["probes"]:
+            if spec["kind"] not in ("same", "raises"):
+                probe["expected"] = _frozen(
+                    _observe(reference, inputs[probe["input"]], probe["of"], returns)
+                )
+    return {
+        "part": part,
+        "title": title,
+        "points": round(sum(spec["points"] for spec in properties), 2),
+        "asks_for": reference.__name__,
+        "differentiable": list(differentiable),
+        **({"returns": list(returns)} if returns else {}),
+        "inputs": {
+            name: {k: _frozen(v) for k, v in probe.items()} for name, probe in inputs.items()
+        },
+        "properties": properties,
+        "mistakes": [_recognised(m, inputs, properties, returns) for m in wrong],
+    }
+
+
+def _recognised(
+    m: Mistake, inputs: dict[str, Inputs], properties: list[dict], returns=()
+) -> dict[str, Any]:
+    """What the learner's side needs to recognise it."""
+    head = {"key": m.key, "message": m.message}
+    for how, holds in (("not_finite_in", m.overflows), ("near_in", m.near), ("fails_in", m.fails)):
+        if holds:
+            return {**head, how: list(m.shows_in)}
+    return {
+        **head,
+        "writings": [_fingerprint(w, m, inputs, properties, returns) for w in m.writings],
+    }
+
+
+def _fingerprint(
+    writing,
+    m: Mistake,
+    inputs: dict[str, Inputs],
+    properties: list[dict],
+    returns: tuple[str, ...] = (),
+) -> list[dict[str, Any]]:
+    """The observations of one wrong answer that differ from the truth, on the properties it shows itself in."""
+    outputs = []
+    for spec in properties:
+        for probe in spec["probes"] if spec["key"] in m.shows_in else ():
+            given = inputs[probe["input"]]
+            if spec["kind"] == "raises" and Trial(writing, given).first.refused:
+                continue  # as it should
+            value = _observe(writing, given, probe["of"], returns)
+            if spec["kind"] == "raises" or not close(
+                value, array(probe["expected"]), spec["slack"]
+            ):
+                outputs.append(
+                    {"input": probe["input"], "of": probe["of"], "value": _frozen(value)}
+                )
+                outputs[-1].update({"slack": spec["slack"]} if "within" in probe else {})
+    if not outputs:
+        raise RuntimeError(f"{m.key}: right on every probe, so nothing would be found")
+    return outputs
+
+
+def side(key: str, name: str, which: str, asked: str, **more) -> dict[str, Any]:
+    """One property of examples, 1 point. which: the side that it is about; asked: what should have been there."""
+    return {"key": key, "name": name, "points": 1.0, "side": which, "asked": asked, **more}
+
+
+def metric_case(
+    part: str,
+    title: str,
+    asks_for: str,
+    name: str,
+    points_from: float,
+    full_from: float,
+    wrong,
+    upside_down: str,
+    hidden: ModuleType,
+    each: str = "run",
+    **more,
+) -> dict[str, Any]:
+    """A part that asks for a metric: 20 + 20 hidden runs and 3 + 3 for practice, in an order that says nothing.
+
+    name: of the one property. Points rise from AUC ``points_from`` to ``full_from``. hidden: an exercise's module
+    ``hidden_runs``. each: what a run is called.
+    """
+    runs, labelled = _drawn(hidden, hidden.FROZEN_SEED, 20)
+
+    def scores(metric) -> list[float]:
+        return [float(f"{metric(*hidden.arguments(run)):.6g}") for run in runs]
+
+    return {
+        "part": part,
+        "title": title,
+        "points": 2.0,
+        "asks_for": asks_for,
+        **({} if each == "run" else {"each": each}),
+        "properties": [{"key": "separates", "name": name, "points": 2.0}],
+        "full_points_from": full_from,
+        "no_points_up_to": points_from,
+        "mistakes": [
+            {"key": m.key, "message": m.message, "writings": [scores(w) for w in m.writings]}
+            for m in wrong
+        ],
+        **more,
+        "upside_down": upside_down,
+        "practice": _drawn(hidden, hidden.PRACTICE_SEED, 3)[1],
+        "runs": labelled,
+    }
+
+
+def _drawn(hidden: ModuleType, seed: int, n: int) -> tuple[list, list[dict[str, Any]]]:
+    """n + n runs, shuffled: as they were drawn, and as they are stored."""
+    both = [
+        (run, outcome)
+        for pair in hidden.pairs(seed, n)
+        for run, outcome in zip(pair, ("healthy", "regressed"))
+    ]
+    both = [both[i] for i in np.random.default_rng(seed + 1).permutation(len(both))]
+    stored = [{"outcome": outcome, **hidden.stored(run)} for run, outcome in both]
+    return [run for run, _ in both], stored
