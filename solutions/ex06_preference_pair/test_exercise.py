@@ -160,6 +160,14 @@ def test_every_input_is_small_enough_to_work_by_hand():
         assert len(stored["prompts"]) <= 4 and sum(map(len, stored["prompts"])) <= 8
 
 
+def test_numbers_of_the_worked_idea_of_6a():
+    chosen, rejected = (freeze.dialogue(" hi", end) for end in (" yes", " yes, sir"))
+    prompt, *_ = answers.preference_pair(chosen, rejected)
+    common = len(os.path.commonprefix([chosen, rejected]))
+    assert f"have {common} characters in common at the beginning" in flowing("h6a")
+    assert f"the prompt is {len(prompt)} long" in flowing("h6a")
+
+
 # ---- 6c -------------------------------------------------------------------------------------
 
 
