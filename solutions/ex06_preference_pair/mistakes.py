@@ -1,0 +1,904 @@
+"""Exercise 6, preference pair: wrong answers that the grader must recognise, and what it says of each.
+
+They run on recorded inputs when cases are frozen; nothing here reaches the learner.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+from collections import Counter
+from collections.abc import Callable
+from difflib import SequenceMatcher
+from itertools import pairwise
+
+import numpy as np
+
+from helpers.pairs import normal_words, similarity
+from solutions.ex06_preference_pair import hidden_runs
+from solutions.ex06_preference_pair.answers import (
+    MARKS,
+    cut,
+    cut_examples,
+    goes_on,
+    linked,
+    preference_pair,
+    refuse_dialogues,
+)
+from solutions.freeze import Mistake
+
+# ---- 6a ------------------------------------------------------------------------------------
+
+HUMAN, ASSISTANT = MARKS
+
+
+def _changed(change: Callable) -> Callable:
+    """An answer that differs in what becomes of the right triple."""
+    return lambda chosen, rejected: change(*preference_pair(chosen, rejected))
+
+
+def _first_reply(chosen, rejected):
+    preference_pair(chosen, rejected)
+    end = chosen.index(ASSISTANT) + len(ASSISTANT)
+    return chosen[:end], chosen[end:], rejected[rejected.index(ASSISTANT) + len(ASSISTANT) :]
+
+
+def _split_once(chosen, rejected):
+    (prompt, y_w), (other, y_l) = (text.split(ASSISTANT, 1) for text in (chosen, rejected))
+    if prompt != other or HUMAN in y_w.rpartition(ASSISTANT)[2]:
+        raise ValueError("no pair")
+    return prompt + ASSISTANT, y_w, y_l
+
+
+def _common_start(chosen, rejected):
+    preference_pair(chosen, rejected)
+    n = len(os.path.commonprefix([chosen, rejected]))
+    return chosen[:n], chosen[n:], rejected[n:]
+
+
+def _common_start_by_hand(chosen, rejected):
+    n = 0
+    while n < min(len(chosen), len(rejected)) and chosen[n] == rejected[n]:
+        n += 1
+    if preference_pair(chosen, rejected) and not chosen[:n].strip():
+        raise ValueError
+    return chosen[:n], chosen[n:], rejected[n:]
+
+
+def _loose(pattern: str) -> Callable:
+    """Turns that begin wherever ``pattern`` is found."""
+
+    def answer(chosen, rejected):
+        preference_pair(chosen, rejected)
+        sides = []
+        for text in (chosen, rejected):
+            end = [m.end() for m in re.finditer(pattern, text)][-1]
+            sides.append((text[:end], text[end:]))
+        return sides[0][0], sides[0][1], sides[1][1]
+
+    return answer
+
+
+def _without_marker(prompt, y_w, y_l):
+    return prompt.removesuffix(ASSISTANT), y_w, y_l
+
+
+def _marker_in_reply(prompt, y_w, y_l):
+    return prompt.removesuffix(ASSISTANT), ASSISTANT + y_w, ASSISTANT + y_l
+
+
+def _last_turn(prompt, y_w, y_l):
+    return prompt[prompt.rindex(HUMAN) :], y_w, y_l
+
+
+def _last_words(prompt, y_w, y_l):
+    return prompt[prompt.rindex(HUMAN) + len(HUMAN) :].removesuffix(ASSISTANT), y_w, y_l
+
+
+def _own_context(chosen, rejected):
+    """Each side cut by itself; the prompt is the first one's."""
+    (prompt, y_w), (_, y_l) = cut(chosen), cut(rejected)
+    return prompt, y_w, y_l
+
+
+def _same_length(chosen, rejected):
+    """The other side cut where the first one is."""
+    prompt, y_w = cut(chosen)
+    cut(rejected)
+    return prompt, y_w, rejected[len(prompt) :]
+
+
+def _any_end(chosen, rejected):
+    """The last reply, whoever spoke after it."""
+    sides = []
+    for text in (chosen, rejected):
+        k = text.rfind(ASSISTANT)
+        k = k + len(ASSISTANT) if k >= 0 else 0
+        sides.append((text[:k], text[k:]))
+    if sides[0][0] != sides[1][0]:
+        raise ValueError("two prompts")
+    return sides[0][0], sides[0][1], sides[1][1]
+
+
+def _any_end_by_parts(chosen, rejected):
+    (prompt, mark, y_w), (other, _, y_l) = (t.rpartition(ASSISTANT) for t in (chosen, rejected))
+    if prompt != other:
+        raise ValueError("two prompts")
+    return prompt + mark, y_w, y_l
+
+
+def _refuses_empty(chosen, rejected):
+    prompt, y_w, y_l = preference_pair(chosen, rejected)
+    if not y_w.strip() or not y_l.strip():
+        raise ValueError("a reply without text")
+    return prompt, y_w, y_l
+
+
+def _refuses_empty_by_parts(chosen, rejected):
+    found = preference_pair(chosen, rejected)
+    if not all(found):
+        raise ValueError("an empty text")
+    if any(not text.strip() for text in found):
+        raise ValueError("an empty text")
+    return found
+
+
+def _refuses_equal(chosen, rejected):
+    prompt, y_w, y_l = preference_pair(chosen, rejected)
+    if y_w == y_l:
+        raise ValueError("one reply twice")
+    return prompt, y_w, y_l
+
+
+def _refuses_equal_words(chosen, rejected):
+    if normal_words(chosen) == normal_words(rejected) and chosen == rejected:
+        raise ValueError("nothing to prefer")
+    return preference_pair(chosen, rejected)
+
+
+def _forgiving(chosen, rejected):
+    """Contexts compared up to spaces and capitals."""
+    (prompt, y_w), (other, y_l) = cut(chosen), cut(rejected)
+    if prompt.split() != other.split():
+        raise ValueError("two prompts")
+    return prompt, y_w, y_l
+
+
+def _forgiving_words(chosen, rejected):
+    (prompt, y_w), (other, y_l) = cut(chosen), cut(rejected)
+    if normal_words(prompt) != normal_words(other):
+        raise ValueError("two prompts")
+    return prompt, y_w, y_l
+
+
+MISTAKES_6A = (
+    Mistake(
+        "first_reply",
+        "You cut at the assistant's *first* turn. In a longer dialogue that one is history, common to both sides; what "
+        "was compared is how the dialogue ends.",
+        (_first_reply, _split_once),
+        ("dialogue",),
+    ),
+    Mistake(
+        "common_start",
+        "You take as prompt whatever the two texts have in common. Two replies may begin with the same words, and these "
+        "belong to the replies: look for the turn, not for the first difference.",
+        (_common_start, _common_start_by_hand),
+        ("one_turn", "alike"),
+    ),
+    Mistake(
+        "inside",
+        "A speaker's name is a turn for you wherever it stands. People quote, and models write out dialogues: only after "
+        "a blank line does a turn begin.",
+        (_loose(r"Assistant:"), _loose(r"\n\s*Assistant:")),
+        ("inside",),
+    ),
+    Mistake(
+        "context_unchecked",
+        "Two dialogues that differ before their last reply go through: these are replies to two prompts, and nobody "
+        "preferred one of them to the other at either.",
+        (_own_context, _same_length),
+        ("other_context",),
+    ),
+    Mistake(
+        "context_forgiven",
+        "You compare the two contexts up to spaces or capitals. Then one side's own text is lost: prompt and reply no "
+        "longer give back the dialogue. Ask for the same text, to the character.",
+        (_forgiving, _forgiving_words),
+        ("other_context",),
+    ),
+    Mistake(
+        "no_reply",
+        "A dialogue that does not end with the assistant's turn goes through. What you return as a reply was followed "
+        "by somebody else's words, or is no reply at all.",
+        (_any_end, _any_end_by_parts),
+        ("no_reply",),
+    ),
+    Mistake(
+        "stripped",
+        "You trim the texts. A pair keeps every character: the prompt with its reply must give back the dialogue, "
+        "spaces and all, or the model is trained on texts that nobody was shown.",
+        (
+            _changed(lambda prompt, y_w, y_l: (prompt, y_w.strip(), y_l.strip())),
+            _changed(lambda prompt, y_w, y_l: (prompt, y_w.lstrip(), y_l.lstrip())),
+            _changed(lambda prompt, y_w, y_l: (prompt.strip(), y_w.strip(), y_l.strip())),
+            _changed(lambda prompt, y_w, y_l: (prompt.strip(), y_w, y_l)),
+        ),
+        ("one_turn", "dialogue"),
+    ),
+    Mistake(
+        "marker_dropped",
+        "The words that open the last turn are in none of your three texts. The prompt ends with them: they are what "
+        "tells the model that it is its turn.",
+        (
+            _changed(_without_marker),
+            _changed(lambda prompt, y_w, y_l: (prompt.removesuffix("Assistant:"), y_w, y_l)),
+            _changed(
+                lambda p, y_w, y_l: (p.removesuffix(ASSISTANT).strip(), y_w.strip(), y_l.strip())
+            ),
+        ),
+        ("one_turn", "dialogue"),
+    ),
+    Mistake(
+        "marker_in_reply",
+        "Your replies begin with the speaker's name. It is the same for both and nobody wrote it: it belongs to the end "
+        "of the prompt.",
+        (
+            _changed(_marker_in_reply),
+            _changed(
+                lambda p, y_w, y_l: (
+                    p.removesuffix("Assistant:"),
+                    "Assistant:" + y_w,
+                    "Assistant:" + y_l,
+                )
+            ),
+        ),
+        ("one_turn", "dialogue"),
+    ),
+    Mistake(
+        "history_dropped",
+        "Your prompt is the last question alone. People judged the reply after everything that was said before.",
+        (
+            _changed(_last_turn),
+            _changed(lambda p, w, l: (HUMAN + p.rpartition(HUMAN)[2], w, l)),
+            _changed(_last_words),
+        ),
+        ("dialogue",),
+    ),
+    Mistake(
+        "sides_exchanged",
+        "Your results stand in another order: prompt first, then the reply that was chosen, then the one rejected.",
+        (
+            _changed(lambda prompt, y_w, y_l: (prompt, y_l, y_w)),
+            _changed(lambda prompt, y_w, y_l: (y_w, y_l, prompt)),
+            _changed(lambda prompt, y_w, y_l: (y_w, prompt, y_l)),
+            lambda chosen, rejected: preference_pair(rejected, chosen),
+        ),
+        ("one_turn", "dialogue", "alike"),
+    ),
+    Mistake(
+        "refuses_empty",
+        "You refuse a pair with an empty reply. Saying nothing is a reply, and somebody judged it; `audit` reports it, "
+        "so that a person can decide.",
+        (_refuses_empty, _refuses_empty_by_parts),
+        ("alike",),
+    ),
+    Mistake(
+        "refuses_equal",
+        "You refuse a pair of equal replies. It teaches nothing, but it is what stands in the file, and `audit` reports "
+        "it; here only the form is asked about.",
+        (_refuses_equal, _refuses_equal_words),
+        ("alike",),
+    ),
+)
+
+# ---- 6b ------------------------------------------------------------------------------------
+
+
+def _by_link(link: Callable) -> Callable:
+    """The right groups of other links; link: (one dialogue, another, near) → bool."""
+
+    def answer(prompts, near):
+        refuse_dialogues(prompts, near)
+        return _joined(prompts, lambda a, b: link(a, b, near))
+
+    return answer
+
+
+def _joined(prompts, link):
+    label = list(range(len(prompts)))
+    for i, a in enumerate(prompts):
+        for j, b in enumerate(prompts[:i]):
+            if link(a, b):
+                label = [label[j] if k == label[i] else k for k in label]
+    return label
+
+
+def _near(measure: Callable, strict: bool = False) -> Callable:
+    """Links by another similarity of two texts."""
+
+    def link(a, b, near):
+        value = measure(" ".join(a), " ".join(b))
+        return goes_on(a, b) or (value > near if strict else value >= near)
+
+    return link
+
+
+def _goes_on_by(begins: Callable) -> Callable:
+    """Links by another notion of going on."""
+    return lambda a, b, near: begins(a, b) or similarity(" ".join(a), " ".join(b)) >= near
+
+
+def _leader(prompts, near):
+    """Each prompt joins the first group whose first member it is linked to."""
+    refuse_dialogues(prompts, near)
+    leaders, label = [], []
+    for turns in prompts:
+        k = next((k for k, first in enumerate(leaders) if linked(first, turns, near)), len(leaders))
+        leaders += [turns] if k == len(leaders) else []
+        label.append(k)
+    return label
+
+
+def _complete(prompts, near):
+    """Each prompt joins the first group to all of whose members it is linked."""
+    refuse_dialogues(prompts, near)
+    found, label = [], []
+    for turns in prompts:
+        fits = (k for k, group in enumerate(found) if all(linked(t, turns, near) for t in group))
+        k = next(fits, len(found))
+        if k == len(found):
+            found.append([])
+        found[k].append(turns)
+        label.append(k)
+    return label
+
+
+def _first_linked(prompts, near):
+    refuse_dialogues(prompts, near)
+    return [
+        next(j for j, other in enumerate(prompts) if linked(other, turns, near))
+        for turns in prompts
+    ]
+
+
+def _without_merging(prompts, near):
+    """Each prompt joins the first group with a member that it is linked to; groups are never united."""
+    refuse_dialogues(prompts, near)
+    label = []
+    for turns in prompts:
+        fits = [
+            label[j] for j, other in enumerate(prompts[: len(label)]) if linked(other, turns, near)
+        ]
+        label.append(fits[0] if fits else len(label))
+    return label
+
+
+def _without_merging_last(prompts, near):
+    refuse_dialogues(prompts, near)
+    found = []
+    for i, turns in enumerate(prompts):
+        for group in reversed(found):
+            if any(linked(prompts[j], turns, near) for j in group):
+                group.append(i)
+                break
+        else:
+            found.append([i])
+    return [next(k for k, group in enumerate(found) if i in group) for i in range(len(prompts))]
+
+
+def _ratio(form: Callable) -> Callable:
+    """Another similarity, of the words in common, of one text and of the other."""
+
+    def measure(first, second):
+        a, b = Counter(normal_words(first)), Counter(normal_words(second))
+        return form((a & b).total(), a.total(), b.total()) if a or b else 1.0
+
+    return measure
+
+
+def _kinds(first, second):
+    a, b = set(normal_words(first)), set(normal_words(second))
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def _kinds_by_counts(first, second):
+    a, b = dict.fromkeys(normal_words(first)), dict.fromkeys(normal_words(second))
+    common = sum(word in b for word in a)
+    return common / (len(a) + len(b) - common) if a or b else 1.0
+
+
+def _as_spelled(first, second):
+    a, b = Counter(first.split()), Counter(second.split())
+    return (a & b).total() / (a | b).total() if a or b else 1.0
+
+
+def _lower(first, second):
+    return _as_spelled(first.lower(), second.lower())
+
+
+def _spelled_start(a, b):
+    return all(s == t for s, t in zip(a, b)) or goes_on(a, b) and "".join(a).strip() == ""
+
+
+def _spelled(a, b, near):
+    return _spelled_start(a, b) or _as_spelled(" ".join(a), " ".join(b)) >= near
+
+
+def _spelled_start_only(a, b, near):
+    return _spelled_start(a, b) or similarity(" ".join(a), " ".join(b)) >= near
+
+
+def _lowered(a, b, near):
+    same = all(s.lower().split() == t.lower().split() for s, t in zip(a, b))
+    return same or _lower(" ".join(a), " ".join(b)) >= near
+
+
+def _words(turns) -> tuple[str, ...]:
+    return normal_words(" ".join(turns))
+
+
+def _letters_start(a, b):
+    one, two = sorted((" ".join(_words(a)), " ".join(_words(b))), key=len)
+    return two.startswith(one)
+
+
+def _words_start(a, b):
+    one, two = sorted((_words(a), _words(b)), key=len)
+    return two[: len(one)] == one
+
+
+def _same_first(a, b):
+    return normal_words(a[0]) == normal_words(b[0])
+
+
+def _some_turn(a, b):
+    return bool({normal_words(t) for t in a[::2]} & {normal_words(t) for t in b[::2]})
+
+
+def _last_turns(a, b, near):
+    return goes_on(a, b) or similarity(a[-1], b[-1]) >= near
+
+
+def _last_turns_and_whole(a, b, near):
+    return linked(a, b, near) or similarity(a[-1], b[-1]) >= near
+
+
+def _earlier_begins(prompts, near):
+    """Going on is looked for only from an earlier record to a later one."""
+    refuse_dialogues(prompts, near)
+    return _joined(
+        prompts,
+        lambda a, b: (
+            (len(b) <= len(a) and goes_on(a, b)) or similarity(" ".join(a), " ".join(b)) >= near
+        ),
+    )
+
+
+def _shorter_seen(prompts, near):
+    refuse_dialogues(prompts, near)
+    texts = [tuple(map(normal_words, turns)) for turns in prompts]
+    label = list(range(len(prompts)))
+    for i, turns in enumerate(texts):
+        for j in range(i):
+            begins = turns[: len(texts[j])] == texts[j]
+            if begins or similarity(" ".join(prompts[i]), " ".join(prompts[j])) >= near:
+                label = [label[j] if k == label[i] else k for k in label]
+    return label
+
+
+def _neighbours(prompts, near):
+    refuse_dialogues(prompts, near)
+    label = [0]
+    for a, b in pairwise(prompts):
+        label.append(label[-1] if linked(a, b, near) else label[-1] + 1)
+    return label
+
+
+def _sorted_neighbours(prompts, near):
+    refuse_dialogues(prompts, near)
+    label, order = [0] * len(prompts), sorted(range(len(prompts)), key=lambda k: prompts[k])
+    for i, j in pairwise(order):
+        label[j] = label[i] if linked(prompts[i], prompts[j], near) else label[i] + 1
+    return label
+
+
+def _letters(first, second):
+    return SequenceMatcher(
+        None, " ".join(normal_words(first)), " ".join(normal_words(second))
+    ).ratio()
+
+
+def _letter_counts(first, second):
+    a, b = (Counter("".join(normal_words(text))) for text in (first, second))
+    return (a & b).total() / (a | b).total() if a or b else 1.0
+
+
+def _divides_by_zero(a, b, near):
+    one, two = Counter(_words(a)), Counter(_words(b))
+    return (one & two).total() / (one | two).total() >= near or goes_on(a, b)
+
+
+def _says_zero(a, b, near):
+    if not _words(a) or not _words(b):
+        return False
+    return linked(a, b, near)
+
+
+def _unchecked(prompts, near):
+    return _joined(prompts, lambda a, b: linked(a, b, near))
+
+
+def _clipped(prompts, near):
+    return _joined(prompts, lambda a, b: linked(a, b, min(max(near, 0.01), 1.0)))
+
+
+def _only_one_check(prompts, near):
+    if near <= 0:
+        raise ValueError
+    return _unchecked(prompts, near)
+
+
+def _sorts(prompts, near):
+    refuse_dialogues(prompts, near)
+    label = dict(zip(map(tuple, prompts), _unchecked(prompts, near)))
+    found = [label[turns] for turns in prompts]
+    prompts.sort(key=len, reverse=True)
+    return found
+
+
+def _lowers_in_place(prompts, near):
+    refuse_dialogues(prompts, near)
+    for k, turns in enumerate(prompts):
+        prompts[k] = tuple(" ".join(normal_words(t)) for t in turns)
+    return _unchecked(prompts, near)
+
+
+def _all_alone(prompts, near):
+    refuse_dialogues(prompts, near)
+    return list(range(len(prompts)))
+
+
+def _all_together(prompts, near):
+    refuse_dialogues(prompts, near)
+    return [0] * len(prompts)
+
+
+MISTAKES_6B = (
+    Mistake(
+        "direct",
+        "Your groups hold only what is linked directly. If A is linked to B and B to C, a split that parts A from C has "
+        "to part one of the two links: all three belong together.",
+        (_leader, _complete, _first_linked),
+        ("chains",),
+    ),
+    Mistake(
+        "no_merging",
+        "A later prompt may be linked to two groups that you have begun already. With you it joins one and leaves the "
+        "other; then the groups depend on the order of the file.",
+        (_without_merging, _without_merging_last),
+        ("chains",),
+    ),
+    Mistake(
+        "strict",
+        "A similarity of exactly `near` counts as near: at least, not more than.",
+        (
+            _by_link(_near(similarity, strict=True)),
+            _by_link(
+                lambda a, b, near: (
+                    goes_on(a, b) or 1 - similarity(" ".join(a), " ".join(b)) < 1 - near
+                )
+            ),
+        ),
+        ("tie",),
+    ),
+    Mistake(
+        "near_only",
+        "You link only prompts of similar words. A dialogue that goes on repeats its beginning word for word, with the "
+        "reply that was chosen there, however much is said after it.",
+        (
+            _by_link(lambda a, b, near: similarity(" ".join(a), " ".join(b)) >= near),
+            _by_link(
+                lambda a, b, near: (
+                    _words(a) == _words(b) or similarity(" ".join(a), " ".join(b)) >= near
+                )
+            ),
+        ),
+        ("goes_on",),
+    ),
+    Mistake(
+        "goes_on_only",
+        "You link only dialogues that go on from one another, or equal ones. A prompt with one word changed is the same "
+        "question, and a memory that has seen the one knows the other.",
+        (
+            _by_link(lambda a, b, near: goes_on(a, b)),
+            _by_link(lambda a, b, near: goes_on(a, b) or sorted(_words(a)) == sorted(_words(b))),
+        ),
+        ("near",),
+    ),
+    Mistake(
+        "no_turns",
+        "You compare where the *text* begins alike, in letters or words. A longer question is another question: going "
+        "on means whole turns, and then further ones.",
+        (_by_link(_goes_on_by(_letters_start)), _by_link(_goes_on_by(_words_start))),
+        ("apart",),
+    ),
+    Mistake(
+        "first_turn",
+        "You link dialogues because one turn is the same. Many begin with a greeting and have nothing else in common: "
+        "all turns of the shorter must be there.",
+        (_by_link(_goes_on_by(_same_first)), _by_link(_goes_on_by(_some_turn))),
+        ("apart",),
+    ),
+    Mistake(
+        "spelled",
+        "You compare texts as they are spelled. Capitals, commas and spaces do not make another question: compare "
+        "`normal_words`, for turns and for similarities.",
+        (
+            _by_link(_spelled),
+            _by_link(_spelled_start_only),
+            _by_link(_lowered),
+            _by_link(_near(_as_spelled)),
+        ),
+        ("spelling",),
+    ),
+    Mistake(
+        "last_turn",
+        "You compare last turns. Many dialogues end in the same few words; the similarity asked for is that of all turns "
+        "together.",
+        (_by_link(_last_turns), _by_link(_last_turns_and_whole)),
+        ("apart",),
+    ),
+    Mistake(
+        "one_direction",
+        "You look for what goes on only among later records. A file has no order: the beginning of a dialogue may stand "
+        "behind what goes on from it.",
+        (_earlier_begins, _shorter_seen),
+        ("goes_on",),
+    ),
+    Mistake(
+        "neighbours",
+        "You compare each prompt with the next one only. Links reach across a file, in whatever order it is: every two "
+        "prompts have to be compared.",
+        (_neighbours, _sorted_neighbours),
+        ("near", "goes_on", "chains"),
+    ),
+    Mistake(
+        "letters",
+        "Your similarity counts letters. Other words are often made of the same letters; `similarity` of the lesson "
+        "compares words.",
+        (_by_link(_near(_letters)), _by_link(_near(_letter_counts))),
+        ("near",),
+    ),
+    Mistake(
+        "repetitions",
+        "You count every word once. The similarity of the lesson counts repetitions: ‘very very good’ and ‘very good’ "
+        "have two words in common out of three.",
+        (_by_link(_near(_kinds)), _by_link(_near(_kinds_by_counts))),
+        ("near",),
+    ),
+    Mistake(
+        "other_ratio",
+        "Your similarity divides by something else: by the words of one text, or by the mean of both. Asked are words in "
+        "common over words in either, as in the lesson.",
+        (
+            _by_link(_near(_ratio(lambda common, a, b: 2 * common / (a + b)))),
+            _by_link(_near(_ratio(lambda common, a, b: common / max(min(a, b), 1)))),
+            _by_link(_near(_ratio(lambda common, a, b: common / max(a, b, 1)))),
+        ),
+        ("tie",),
+    ),
+    Mistake(
+        "wordless",
+        "Two texts without a word are the same text, similarity 1; with you they are different, or a division by zero.",
+        (_by_link(_divides_by_zero), _by_link(_says_zero)),
+        ("wordless",),
+    ),
+    Mistake(
+        "no_refusal",
+        "`near` outside (0, 1], or a dialogue without a turn, goes through unnoticed. A dialogue without turns would be "
+        "the beginning of every other: raise ValueError.",
+        (_unchecked, _clipped, _only_one_check),
+        ("refuses",),
+    ),
+    Mistake(
+        "in_place",
+        "You change the list that you are given. Whoever calls you goes on to split those records.",
+        (_sorts, _lowers_in_place),
+        ("unchanged",),
+    ),
+    Mistake(
+        "all_alone",
+        "No two prompts are ever in one group with you.",
+        (_all_alone, lambda prompts, near: np.arange(len(_all_alone(prompts, near))) + 1),
+        ("near", "goes_on"),
+    ),
+    Mistake(
+        "all_together",
+        "All prompts are in one group with you. That leaks nothing, and leaves nothing to hold out.",
+        (_all_together, lambda prompts, near: np.ones(len(_all_together(prompts, near)))),
+        ("near", "goes_on"),
+    ),
+)
+
+# ---- 6c ------------------------------------------------------------------------------------
+
+
+def _with(side: str, pairs) -> Callable:
+    """The reference examples with one side replaced."""
+    return lambda: {**cut_examples(), side: pairs}
+
+
+_GOOD, _BAD = cut_examples()["safe"], cut_examples()["unsafe"]
+_WORDS = "done", "sure", "well", "later", "no"
+_BEST, _DONE = ["done done done done", "well well"], ["done done no later", "well well"]
+EXCHANGED = (
+    "Each of your examples is what is asked of the other: safe and unsafe have changed places."
+)
+
+MISTAKES_6C = (
+    Mistake(
+        "nothing_lost",
+        "nothing that matters is lost",
+        (
+            _with("safe", [[f"{a} {a}", f"{b} {b}"] for a, b in pairwise(_WORDS)]),
+            _with("safe", [[f"{a} {a} well", f"{b} {b} well"] for a, b in pairwise(_WORDS)]),
+        ),
+        ("safe",),
+    ),
+    Mistake(
+        "word_unread",
+        "never among the words that are read",
+        (_with("safe", [*_GOOD[:3], _GOOD[0]]), _with("safe", [*_GOOD[1:], _GOOD[1]])),
+        ("safe",),
+    ),
+    Mistake(
+        "safe_turned",
+        "That is the other effect",
+        (
+            _with("safe", [_BEST, ["sure sure no no", "well well"], *_GOOD[2:]]),
+            _with("safe", [*_GOOD, *[["done done no no", "sure sure done done"]] * 6]),
+        ),
+        ("safe",),
+    ),
+    Mistake(
+        "not_learned",
+        "is not learned to be better than",
+        (
+            _with("safe", [_DONE, ["sure sure later well", "well well"], *_GOOD[2:]]),
+            _with(
+                "safe",
+                [*_GOOD[:3], ["later later no", "no no done"], ["later later", "no no later"]],
+            ),
+        ),
+        ("safe",),
+    ),
+    Mistake(
+        "not_turned",
+        "loses by too little",
+        (
+            _with("unsafe", _GOOD),
+            _with("unsafe", [["done well well sure", "later later later"], *_GOOD[1:]]),
+        ),
+        ("unsafe_turns",),
+    ),
+    Mistake(
+        "unsafe_uncut",
+        "what is read is what was judged",
+        (
+            _with(
+                "unsafe",
+                [["done done", "sure sure"], ["sure", "well"], ["well", "later"], ["later", "no"]],
+            ),
+            _with(
+                "unsafe",
+                [
+                    ["done sure no", "sure later no"],
+                    ["sure", "well"],
+                    ["well", "later"],
+                    ["later", "no"],
+                ],
+            ),
+        ),
+        ("unsafe_turns",),
+    ),
+    Mistake(
+        "audited",
+        "once it is cut",
+        (
+            _with("unsafe", [*_BAD, ["done sure no no", "sure done"]]),
+            _with("unsafe", [*_BAD, ["later later no", "later later"]]),
+        ),
+        ("unsafe_unseen",),
+    ),
+    Mistake(
+        "misfit",
+        "A misfit on the training pairs would be noticed",
+        (
+            _with("unsafe", [*_BAD, ["done done", "later later"]]),
+            _with("unsafe", [*_BAD, ["sure well", "later well"], ["done well", "later well"]]),
+        ),
+        ("unsafe_unseen",),
+    ),
+    Mistake(
+        "exchanged",
+        EXCHANGED,
+        (
+            lambda: {"safe": _BAD, "unsafe": _GOOD},
+            lambda: {"safe": [pair[::-1] for pair in _BAD], "unsafe": tuple(map(tuple, _GOOD))},
+        ),
+        ("safe", "unsafe_turns"),
+    ),
+)
+
+# ---- 6d ------------------------------------------------------------------------------------
+
+UPSIDE_DOWN = (
+    "Your score separates the files, but upside down: larger must mean more likely copied."
+)
+
+
+def _largest(of: Callable, least: int = 1) -> Callable:
+    """The largest share of any two people with ``least`` comparisons; of: (2, n) bool → number."""
+
+    def metric(file):
+        found = hidden_runs.dissents(hidden_runs.votes(file))
+        return float(max(of(d) for d in found if d.shape[1] >= least and d.any()))
+
+    return metric
+
+
+def _of_either(d):
+    return d.all(0).sum() / d.any(0).sum()
+
+
+MISTAKES_6D = (
+    Mistake(
+        "size",
+        "Your score is the size of the file, or how many comparisons two people share. Twins have the same.",
+        (
+            hidden_runs.few_answers,
+            hidden_runs.largest_overlap,
+            lambda file: float(len({p.prompt for p in file})),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "overall",
+        "Your score is how much the whole file agrees. That depends on how clear the comparisons are and how careful "
+        "people are, and one copy among nine people hardly moves it.",
+        (hidden_runs.agreement, hidden_runs.few_contradictions),
+        ("separates",),
+    ),
+    Mistake(
+        "agreement",
+        "You look for the two people who agree most. Careful people agree too, on comparisons where everybody does. Which "
+        "agreements would be surprising between two people who never met?",
+        (hidden_runs.largest_agreement(1), hidden_runs.largest_agreement(20)),
+        ("separates",),
+    ),
+    Mistake(
+        "excess",
+        "You compare two people's agreement with that of the whole file. Careful people exceed it as well: the right answer "
+        "is what they share. Which answers does nobody else give?",
+        (hidden_runs.largest_excess, hidden_runs.largest_excess_share),
+        ("separates",),
+    ),
+    Mistake(
+        "share",
+        "You look where two people stand against the others, and take the largest *share*. Two who have few comparisons "
+        "in common reach a large one by chance: how many answers does yours rest on, and how many of them would chance "
+        "have put there?",
+        (_largest(lambda d: d.all(0).mean()), _largest(_of_either), _largest(_of_either, 20)),
+        ("separates",),
+    ),
+    Mistake(
+        "contrarian",
+        "You look for one person who answers unlike the others. Careless people are in healthy files too; a copy takes "
+        "two.",
+        (hidden_runs.contrarian, lambda file: -hidden_runs.contrarian(file)),
+        ("separates",),
+    ),
+)
+
+MISTAKES = {"6a": MISTAKES_6A, "6b": MISTAKES_6B, "6c": MISTAKES_6C, "6d": MISTAKES_6D}

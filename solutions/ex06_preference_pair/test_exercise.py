@@ -1,0 +1,311 @@
+"""Exercise 6, preference pair: what is true of it alone."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import re
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from grading import flowing, graded, measured, source_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.grader import practice_files, train_on_read
+from helpers.grader.cases import case
+from helpers.grader.exercises.ex06_preference_pair import examples, held_out, records
+from helpers.grader.run_answer import Unusable
+from helpers.pairs import audit
+from solutions.ex06_preference_pair import answers, freeze, hidden_runs, mistakes
+from solutions.ex06_preference_pair.right_variants import RIGHT
+
+
+def message(part: str, key: str) -> str:
+    return next(m.message for m in mistakes.MISTAKES[part] if m.key == key)
+
+
+# ---- 6a, 6b: reading and diagnosing ---------------------------------------------------------
+
+turn = st.text(alphabet=" \nab:Humanssit", max_size=30).filter(
+    lambda t: not re.search(r"\n\n(Human|Assistant):", t)
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(turn, min_size=1, max_size=5).filter(lambda turns: len(turns) % 2), turn, turn)
+def test_a_pair_gives_back_both_dialogues(context, y_w, y_l):
+    sides = [freeze.dialogue(*context, end) for end in (y_w, y_l)]
+    if any(
+        len(re.findall(r"\n\n(?:Human|Assistant):", side)) != len(context) + 1 for side in sides
+    ):
+        return  # two turns made a mark where they meet
+    prompt, *ends = answers.preference_pair(*sides)
+    assert [prompt + end for end in ends] == sides and ends == [y_w, y_l]
+    for variant in RIGHT["6a"]:
+        assert list(variant(*sides)) == [prompt, *ends]
+
+
+words = st.lists(st.sampled_from(["a", "b", "c", "A", ","]), max_size=3).map(" ".join)
+dialogues = st.lists(words, min_size=1, max_size=3).map(tuple)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(dialogues, min_size=1, max_size=6),
+    st.sampled_from([0.25, 0.5, 0.75, 1.0]),
+    st.randoms(),
+)
+def test_groups_do_not_depend_on_the_order_of_the_file(prompts, near, rng):
+    def parts(order):
+        found = answers.groups([prompts[k] for k in order], near)
+        return {frozenset(k for k, g in zip(order, found) if g == group) for group in found}
+
+    shuffled = list(range(len(prompts)))
+    rng.shuffle(shuffled)
+    expected = parts(range(len(prompts)))
+    assert parts(shuffled) == expected
+    stored = {"prompts": prompts}
+    right = records.read_groups(answers.groups(list(prompts), near), stored)
+    for variant in RIGHT["6b"]:
+        assert records.read_groups(variant(list(prompts), near), stored) == right
+
+
+@pytest.mark.parametrize(
+    "value", [[5, 5, 2], (0.5, 0.5, 0.0), np.array([1, 1, 0], dtype=bool), torch.tensor([7, 7, -1])]
+)
+def test_any_three_numbers_that_group_alike_are_one_answer(value):
+    assert records.read_groups(value, {"prompts": [1, 2, 3]}) == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "value, told",
+    [
+        ([[0, 1], [2]], "groups of prompts"),
+        ({0: 1}, "groups of prompts"),
+        (["a", "b", "c"], "texts"),
+        ([1, 2], "shape (2,)"),
+        ([1, 2, np.nan], "NaN"),
+        (None, "None"),
+        (3, "shape ()"),
+    ],
+)
+def test_other_shapes_are_named(value, told):
+    with pytest.raises(Unusable, match=re.escape(told)):
+        records.read_groups(value, {"prompts": [1, 2, 3]})
+    result = graded("6b", lambda prompts, near: value)
+    assert result.score == 0.0 and result.diagnoses
+
+
+def test_texts_in_another_form_are_named():
+    for value, told in (
+        ({"a": 1}, "a dict"),
+        (("a", "b"), "2 things"),
+        (["a", "b", ["c"]], "y_l is a list"),
+    ):
+        result = graded("6a", lambda chosen, rejected, value=value: value)
+        assert told in result.failure.yours and result.diagnoses == (case("6a")["wrong_shape"],)
+
+
+def test_two_mistakes_at_once_are_both_told():
+    def loose_and_unchecked(chosen, rejected):
+        (prompt, y_w), (_, y_l) = (t.rsplit("Assistant:", 1) for t in (chosen, rejected))
+        return prompt + "Assistant:", y_w, y_l
+
+    told = graded("6a", loose_and_unchecked).diagnoses
+    assert told == tuple(message("6a", k) for k in ("inside", "context_unchecked", "no_reply"))
+
+    def common_and_exchanged(chosen, rejected):
+        answers.preference_pair(chosen, rejected)
+        n = len(os.path.commonprefix([chosen, rejected]))
+        return chosen[:n], rejected[n:], chosen[n:]
+
+    told = graded("6a", common_and_exchanged).diagnoses
+    assert told == tuple(message("6a", k) for k in ("sides_exchanged", "common_start"))
+
+    def strict_and_unchecked(prompts, near):
+        def near_enough(a, b):
+            return answers.similarity(" ".join(a), " ".join(b)) > near
+
+        return mistakes._joined(prompts, lambda a, b: answers.goes_on(a, b) or near_enough(a, b))
+
+    told = graded("6b", strict_and_unchecked).diagnoses
+    assert told == tuple(message("6b", k) for k in ("strict", "no_refusal"))
+
+
+def test_what_was_not_met_before_gets_no_false_cause():
+    def by_length(prompts, near):
+        answers.refuse_dialogues(prompts, near)
+        return [len(" ".join(turns)) for turns in prompts]
+
+    assert not set(graded("6b", by_length).diagnoses) & {
+        message("6b", "all_alone"),
+        message("6b", "strict"),
+    }
+    rng = random.Random(0)
+    chance = graded("6b", lambda prompts, near: [rng.random() < 0.5 for _ in prompts])
+    assert chance.diagnoses == (records.RANDOM,)
+
+
+def test_every_input_is_small_enough_to_work_by_hand():
+    for stored in case("6a")["inputs"].values():
+        assert all(len(text) < 90 for text in stored.values())
+    for stored in case("6b")["inputs"].values():
+        assert len(stored["prompts"]) <= 4 and sum(map(len, stored["prompts"])) <= 8
+
+
+def test_numbers_of_the_worked_idea_of_6a():
+    chosen, rejected = (freeze.dialogue(" hi", end) for end in (" yes", " yes, sir"))
+    prompt, *_ = answers.preference_pair(chosen, rejected)
+    common = len(os.path.commonprefix([chosen, rejected]))
+    assert f"have {common} characters in common at the beginning" in flowing("h6a")
+    assert f"the prompt is {len(prompt)} long" in flowing("h6a")
+
+
+# ---- 6c -------------------------------------------------------------------------------------
+
+
+def test_what_is_learned_is_the_minimum():
+    """Against torch: the gradient of the mean expected loss vanishes, ridge and all."""
+    pairs = answers.cut_examples()["unsafe"] + answers.cut_examples()["safe"]
+    values = torch.tensor(
+        list(train_on_read(pairs).values.values()), dtype=torch.float64, requires_grad=True
+    )
+    loss = 0.0
+    for pair in pairs:
+        whole = [sum(examples.WORTH[w] for w in reply.split()) for reply in pair]
+        read = [sum(values[examples.WORDS.index(w)] for w in reply.split()[:2]) for reply in pair]
+        p, margin = 1 / (1 + np.exp(whole[1] - whole[0])), read[0] - read[1]
+        loss = (
+            loss
+            - p * torch.nn.functional.logsigmoid(margin)
+            - (1 - p) * torch.nn.functional.logsigmoid(-margin)
+        )
+    (loss / len(pairs) + examples.RIDGE * (values**2).sum()).backward()
+    assert values.grad.abs().max() < 1e-9
+
+
+def test_numbers_of_the_worked_idea_of_6c():
+    """One kind of pair alone: what training believes of two words."""
+    for better, lead in (("done well no", -1.0), ("done well sure", 2.0)):
+        values = train_on_read([(better, "sure well")] * 4).values
+        assert values["done"] - values["sure"] == pytest.approx(lead, abs=0.01)
+
+
+BOUNDS = {
+    "3 pairs": [("done", "no")] * 3,
+    "21 pairs": [("done", "no")] * 21,
+    "a str": "done",
+    "two texts": [("done", "no", "no")] * 4,
+    "'maybe'": [("done", "maybe")] * 4,
+    "5 words": [("done", "no no no no no")] * 4,
+    "0 words": [("done", "")] * 4,
+    "worth 0 and 0": [("well", "done no")] * 4,
+}
+
+
+@pytest.mark.parametrize("told", BOUNDS)
+def test_bounds_are_kept(told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        train_on_read(BOUNDS[told])
+    result = graded("6c", lambda: {**answers.cut_examples(), "safe": BOUNDS[told]})
+    assert result.score == 2.0 and told in result.failure.yours
+
+
+def test_the_table_of_the_question_is_what_is_judged():
+    rows = re.findall(r"^\| (.*) \|$", source_of("q6c"), re.MULTILINE)
+    words, worth = ([cell.strip("` ") for cell in row.split("|")][1:] for row in rows)
+    assert dict(zip(words, [float(w.replace("−", "-")) for w in worth])) == examples.WORTH
+    limits, question = case("6c")["thresholds"], flowing("q6c")
+    assert f"by {limits['turned']:g} nats or more" in question
+    assert f"at least {limits['order']:g} nats above" in question and limits["lost"] == 1.0
+
+
+# ---- 6d -------------------------------------------------------------------------------------
+
+
+def test_texts_differ_from_comparison_to_comparison():
+    found = [held_out.texts(k) for k in range(hidden_runs.COMPARISONS[1] + 1)]
+    assert len({(p, frozenset(sides)) for p, *sides in found}) == len(found)
+    assert all(a != b for _, a, b in found) and sum(not b for _, _, b in found) >= 5
+
+
+def test_the_audit_finds_contradictions_and_empty_replies_only():
+    for file, _ in practice_files():
+        assert {f.kind for f in audit(file)} == {"contradiction", "empty"}
+
+
+def test_files_are_as_the_question_says():
+    for healthy, regressed in hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20):
+        assert healthy.names == regressed.names
+        assert np.array_equal(healthy.answers < 0, regressed.answers < 0)
+        n, comparisons = (healthy.answers >= 0).sum(0), healthy.answers.shape[1]
+        assert healthy.answers.shape[0] == 9 and 80 <= comparisons <= 98 and set(n) <= {5, 6}
+        both = sorted(((a >= 0) & (b >= 0)).sum() for a, b in combinations(healthy.answers, 2))
+        assert 66 <= both[-1] <= 74 and 56 <= both[-2] <= 64
+
+
+def test_in_most_regressed_files_the_couple_that_dissents_together_is_the_one_that_copied():
+    """The two that share 56 to 64 comparisons, the second most of all couples."""
+    right = 0
+    for _, regressed in hidden_runs.pairs(5, 20):
+        signs = np.where(regressed.answers < 0, 0, 1 - 2 * regressed.answers)
+        couples = list(combinations(range(9), 2))
+        overlap = [((signs[a] != 0) & (signs[b] != 0)).sum() for a, b in couples]
+        excess = []
+        for both in hidden_runs.dissents(signs):
+            one, two = both.sum(1)
+            excess.append(both.all(0).sum() - one * two / both.shape[1])
+        right += int(np.argmax(excess)) == int(np.argsort(overlap)[-2])
+    assert right >= 18
+
+
+def test_the_bar_stands_three_standard_deviations_above_what_is_obvious():
+    for name, row in measured("6d")["auc"].items():
+        each = np.array(row["each"])
+        assert (
+            name == "reference answer"
+            or each.mean() + 3 * each.std() < case("6d")["full_points_from"]
+        ), name
+
+
+def test_numbers_of_the_worked_idea_of_6d():
+    assert "5 · 6/12 = 2.5" in flowing("h6d")
+
+
+# ---- a real file ----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    "PREFERENCE_DATA" not in os.environ, reason="PREFERENCE_DATA names no folder of real files"
+)
+def test_the_counts_of_the_opening_are_those_of_the_file():
+    path = Path(os.environ["PREFERENCE_DATA"]) / "hh_harmless_base_test.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    found, prompts = Counter(), set()
+    for row in rows:
+        sides = row["chosen"], row["rejected"]
+        found["name inside"] += any(
+            re.search(r"(?<!\n\n)(?:Human|Assistant):", text) for text in sides
+        )
+        try:
+            prompt, *ends = answers.preference_pair(*sides)
+        except ValueError:
+            found["refused"] += 1
+            continue
+        found["empty"] += any(not end.strip() for end in ends)
+        prompts.add(prompt)
+    marks = {p: [m.end() for m in re.finditer(r"\n\nAssistant:", p)][:-1] for p in prompts}
+    found["goes on"] = sum(any(p[:end] in prompts for end in marks[p]) for p in prompts)
+    stated = re.findall(r"\d[\d,]*", flowing("ex6").split("records of two whole dialogues), ")[1])
+    assert len(rows) == 2312
+    assert [found[k] for k in ("refused", "empty", "name inside", "goes on")] == list(
+        map(int, stated[:4])
+    )
