@@ -85,11 +85,12 @@ PROPERTIES_10A = [
     prop(
         "beta",
         "β where the policy is an optimum",
-        0.5,
+        0.3,
         "expected",
-        ["two replies", "three replies", "two prompts"],
+        ["two replies", "three replies"],
         values=True,
     ),
+    prop("rows", "each row has its own", 0.2, "expected", ["two prompts"], values=True),
     prop("infinite", "∞ where nothing has moved", 0.15, "expected", ["nothing has moved"]),
     prop(
         "zero",
@@ -187,14 +188,14 @@ def inputs_10b() -> dict[str, Inputs]:
             "float32",
         ),
         "one prompt, two samples at least": given(four, gold, [1.25, 4, 2, 0.5], 0.5, 2.0),
-        "best where nothing is seen": given(four, [0, 1, 2, 4], [4, 2, 0.5], 0.1, 2.0),
+        "best where nothing is seen": given(four, four, [4, 2, 0.5, 0.25], 0.1, 2.0),
         "seen on one of two prompts": given(
             [[0, 1, 2, 4], [1, 1, 0, 0]], golds, [2, 1, 0.1, 4], 0.5, 2.2
         ),
         "the proxy is gold": given(two, two, [0.25, 4, 0.5, 2, 1], 0.5),
         "the proxy is gold in tenths": given(10 * np.array(two), two, [2.5, 40, 5, 20, 10], 0.5),
         "not to move at all is an option": given(four, [3, 2, 1, 0], [1, INF, 2], 0.5),
-        "all worth the same": given([0, 0], [3, 1], [2, 8, 0.5]),
+        "all worth the same": given([0, 0], [3, 1], [0.25, 1, 0.5]),
     }
     base = found["two prompts"]
     found["a constant for each prompt"] = {
@@ -365,6 +366,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["10d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            by_chance=mistakes.BY_CHANCE,
         ),
     }
 

@@ -23,7 +23,8 @@ SHIFT = (1.2, 2.2)  # λ, drawn uniformly; a healthy run and its twin share thei
 GAIN = 1.2  # of the mean grade over the reference's, in the run's own unit
 SLOPE = {"right": (-0.1, 0.1), "too large": (0.75, 1.0), "too small": (-1.0, -0.75)}
 NOISE = {"right": 1.1, "too large": 0.8, "too small": 0.8}
-FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 20, 1010, range(500, 560)
+# frozen: of the seeds 20 to 59 the one whose AUCs lie nearest to the means over many draws (``measured.json``)
+FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 32, 1010, range(500, 560)
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,11 @@ def signed_difference(run: dict, grade) -> float:
 def unscaled(run: dict, grade) -> float:
     """|covariance| of proxy and grade over the policy's samples, in whatever units they have."""
     return abs(float(np.cov(run["proxy"][FIRST], grade(FIRST))[0, 1]))
+
+
+def unscaled_difference(run: dict, grade) -> float:
+    """|difference| of the mean grades of the samples that the proxy likes best and least, in whatever unit they have."""
+    return abs(signed_difference(run, grade))
 
 
 def unscaled_slope(run: dict, grade) -> float:

@@ -101,6 +101,21 @@ def _average_price_kl_sum(ref_logps, policy_logps, rewards):
     return torch.where((right > 0) & right.isfinite(), gain / kl, right)
 
 
+def _by_variance(right, ref, policy, r):
+    """β from KL ≈ Var/2β², the variance under the reference."""
+    q, p, kept = ref.exp().double(), policy.exp().double(), ref > -math.inf
+    variance = (q * r * r).sum() - (q * r).sum() ** 2
+    return (variance / (2 * (p * (policy - ref))[kept].sum())).sqrt()
+
+
+def _by_variance_array(right, ref, policy, r):
+    ref, policy, r = (x.double().numpy() for x in (ref, policy, r))
+    said = np.isfinite(ref)
+    p, q, r = np.exp(policy[said]), np.exp(ref[said]), r[said]
+    kl = (p * (policy[said] - ref[said])).sum()
+    return np.sqrt((q * (r - q @ r) ** 2).sum() / kl / 2)
+
+
 def _pooled(mean: Callable) -> Callable:
     def answer(ref_logps, policy_logps, rewards):
         right = acting_beta(ref_logps, policy_logps, rewards)
@@ -267,10 +282,16 @@ MISTAKES_10A = (
         ("beta",),
     ),
     Mistake(
+        "small_shift",
+        "You solve KL = Var/2β² for β. That holds for a policy that has hardly moved; asked is β wherever it stands.",
+        (_finite(_by_variance), _finite(_by_variance_array)),
+        ("beta",),
+    ),
+    Mistake(
         "pooled",
         "All prompts get one β. Each row is asked about on its own.",
         (_pooled(torch.mean), _pooled(torch.max), _pooled(lambda x: 1 / (1 / x).mean())),
-        ("beta",),
+        ("rows",),
     ),
     Mistake(
         "bits",
@@ -460,7 +481,7 @@ def _afterwards(change: Callable) -> Callable:
 
 
 def _chosen_among_all(proxy, gold, betas, price, least):
-    beta, worth = choose_beta(proxy, gold, betas, price, least)
+    worth = choose_beta(proxy, gold, betas, price, least)[1]
     return choose_beta(proxy, gold, betas, price, 0.0)[0], worth
 
 
@@ -507,6 +528,34 @@ def _no_refusal(floor: float) -> Callable:
         worth = torch.where((effective(logw) >= least).all(-1), worth, -math.inf)
         best = betas[worth == worth.max()].max().item()
         return (best if worth.max() > -math.inf else floor), worth
+
+    return answer
+
+
+def _proxy_objective(proxy, gold, betas, price, least):
+    """What the run itself maximises: proxy less β per nat."""
+    refuse_settings(betas, price)
+    logw = log_weights(proxy, betas)
+    paid = torch.where(betas.isinf(), 0.0, betas)[:, None] * kl_of_weights(logw)
+    worth = ((logw.exp() * proxy).sum(-1) - paid).mean(-1)
+    return pick(betas, worth, (effective(logw) >= least).all(-1))
+
+
+def _in_order(descending: bool) -> Callable:
+    def answer(proxy, gold, betas, price, least):
+        ordered = betas.sort(descending=descending).values
+        return choose_beta(proxy, gold, ordered, price, least)
+
+    return answer
+
+
+def _worth_by_variance(unbiased: bool) -> Callable:
+    def answer(proxy, gold, betas, price, least):
+        refuse_settings(betas, price)
+        logw = log_weights(proxy, betas)
+        kl = proxy.var(-1, unbiased=unbiased) / (2 * betas[:, None] ** 2)
+        worth = ((logw.exp() * gold).sum(-1) - price * kl).mean(-1)
+        return pick(betas, worth, (effective(logw) >= least).all(-1))
 
     return answer
 
@@ -566,8 +615,31 @@ MISTAKES_10B = (
         (
             _worth(value=lambda gold, proxy: proxy),
             _worth(value=lambda gold, proxy: proxy - proxy.mean(-1, keepdim=True)),
+            _proxy_objective,
         ),
         ("gold",),
+    ),
+    Mistake(
+        "gold_climbed",
+        "Your weights come from gold. The run will climb the *proxy*, since nobody grades every reply; gold only tells what that "
+        "was worth.",
+        (
+            lambda proxy, gold, *rest: choose_beta(gold, gold, *rest),
+            lambda proxy, gold, *rest: choose_beta(gold, proxy, *rest),
+        ),
+        ("gold",),
+    ),
+    Mistake(
+        "sorted",
+        "Your worths come in another order than `betas`.",
+        (_in_order(False), _in_order(True)),
+        ("gold",),
+    ),
+    Mistake(
+        "far_from_the_reference",
+        "Var/2β² is the KL of a policy that has hardly moved. At these β it has.",
+        (_worth_by_variance(False), _worth_by_variance(True)),
+        ("cost",),
     ),
     Mistake(
         "kl_turned",
@@ -627,6 +699,18 @@ MISTAKES_10B = (
         ("seen",),
     ),
     Mistake(
+        "unmarked",
+        "A β that cannot be judged gets some mark of yours. Asked is −∞, so that it compares as worse than all others.",
+        (
+            _afterwards(
+                lambda beta, worth, betas: (beta, worth.masked_fill(worth.isinf(), math.nan))
+            ),
+            _afterwards(lambda beta, worth, betas: (beta, worth.masked_fill(worth.isinf(), 0.0))),
+            _afterwards(lambda beta, worth, betas: (beta, worth.masked_fill(worth.isinf(), -1e9))),
+        ),
+        ("seen",),
+    ),
+    Mistake(
         "other_number",
         "You count effective samples in another way (from their entropy, or from the largest weight). Asked is "
         "1 over the sum of the squared weights.",
@@ -640,8 +724,8 @@ MISTAKES_10B = (
         "place",
         "You return the place of the best β in `betas`. Asked is the β.",
         (
-            _afterwards(lambda beta, worth, betas: (int(worth.argmax()), worth)),
-            _afterwards(lambda beta, worth, betas: (int((betas == beta).nonzero()[0]), worth)),
+            _afterwards(lambda beta, worth, betas: (betas.tolist().index(beta), worth)),
+            _afterwards(lambda beta, worth, betas: ((betas == beta).nonzero()[0, 0], worth)),
         ),
         ("chosen",),
     ),
@@ -655,6 +739,7 @@ MISTAKES_10B = (
             ),
         ),
         ("tie",),
+        fails=True,
     ),
     Mistake(
         "overflow",
@@ -748,9 +833,16 @@ UPSIDE_DOWN = (
 )
 
 
+BY_CHANCE = "Asked twice about one run, your score differs: chance decides. Draw with a fixed seed, or not at all."
+
+
 def at_random(run: dict, grade) -> float:
     """The right score, from samples as they come: right, and a little noisier."""
     return abs(hidden_runs.signed_correlation(run, grade))
+
+
+def _gain(run, grades):
+    return float(grades.mean() - run["reference_grades"].mean())
 
 
 def _reversed_place(run, grade):
@@ -762,7 +854,12 @@ MISTAKES_10D = (
         "no_gold",
         "Your score asks for no grade. KL, β and the proxy's gain say how far the policy went; whether that was too far, "
         "gold alone can say.",
-        (hidden_runs.kl_estimate, hidden_runs.proxy_gain, hidden_runs.small_beta),
+        (
+            hidden_runs.kl_estimate,
+            hidden_runs.proxy_gain,
+            hidden_runs.small_beta,
+            lambda run, grade: abs(run["log_ratio"].mean() - 1),
+        ),
         ("separates",),
     ),
     Mistake(
@@ -771,9 +868,14 @@ MISTAKES_10D = (
         "less β would have gained more: a slope.",
         (
             hidden_runs.gold_gain,
+            lambda run, grade: -_gain(run, grade(hidden_runs.FIRST[:50])),
             lambda run, grade: (
-                -float(grade(hidden_runs.FIRST[:50]).mean() - run["reference_grades"].mean())
+                -_gain(run, grade(hidden_runs.FIRST)) / run["reference_grades"].std()
             ),
+            lambda run, grade: (
+                abs(_gain(run, grade(hidden_runs.FIRST))) / run["reference_grades"].std()
+            ),
+            lambda run, grade: _gain(run, grade(run["proxy"].argsort()[-30:])),
         ),
         ("separates",),
     ),
@@ -802,7 +904,7 @@ MISTAKES_10D = (
         "units",
         "You measure the slope in whatever units proxy and grades have in this run. A number that is large in one unit is small in "
         "another: compare it with its own scatter.",
-        (hidden_runs.unscaled, hidden_runs.unscaled_slope),
+        (hidden_runs.unscaled, hidden_runs.unscaled_slope, hidden_runs.unscaled_difference),
         ("separates",),
     ),
     Mistake(

@@ -13,6 +13,7 @@ import numpy as np
 from helpers.grader.cases import case
 from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
+from helpers.grader.run_answer import Unusable, attempt, numbers_returned
 
 BUDGET = 60  # different samples of the policy that are graded for one run
 Run = dict[str, np.ndarray | float]
@@ -24,6 +25,11 @@ class Grade:
     def __init__(self, grades: list[float]):
         self._grades = list(grades)
         self._asked: set[int] = set()
+
+    @property
+    def asked(self) -> int:
+        """How many different samples were graded so far."""
+        return len(self._asked)
 
     def __call__(self, which) -> np.ndarray:
         """Places in ``run["proxy"]``, of any shape → grades of that shape.
@@ -71,4 +77,30 @@ def _told(stored: dict[str, Any]) -> str:
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Score all hidden runs with ``beta_is_off``; points by AUC, as in ``judge_metric``."""
-    return judge_metric(answer, case, unpack, _told)
+    return judge_metric(answer, case, unpack, _told, lambda: _habits(answer, case))
+
+
+def _habits(answer: Callable, case: dict[str, Any]) -> tuple[str, ...]:
+    """What three runs, scored three times, show: chance decides, or no grade of the policy's samples is asked for.
+
+    The third time the reference's grades stand in another order: whoever uses them scores differently.
+    """
+    scores, asked = [], False
+    for turned in (False, False, True):
+        for stored in case["runs"][:3]:
+            run, grade = unpack(stored)
+            if turned:
+                run["reference_grades"] = run["reference_grades"][::-1].copy()
+            outcome = attempt(answer, run, grade)
+            try:
+                scores.append(numbers_returned(outcome.value).item())
+            except (Unusable, ValueError):
+                return ()
+            asked = asked or grade.asked > 0
+    first, again, turned = scores[:3], scores[3:6], scores[6:]
+    if first != again:
+        return (case["by_chance"],)
+    if asked or len(set(first)) == 1:
+        return ()
+    key = "no_gold" if first == turned else "reference_only"
+    return tuple(m["message"] for m in case["mistakes"] if m["key"] == key)
