@@ -71,7 +71,7 @@ def pytest_terminal_summary(terminalreporter):
     if not noted:
         return
     terminalreporter.section("what the grader knows")
-    terminalreporter.write_line(f"{'':<22}" + "".join(f"{c:>{len(c) + 2}}" for c in COLUMNS))
+    terminalreporter.write_line(f"{'':<26}" + "".join(f"{c:>{len(c) + 2}}" for c in COLUMNS))
     for name in [*sorted({row["exercise"] for row in noted}), "all"]:
         rows = [row for row in noted if name in (row["exercise"], "all")]
         wrong = [row for row in rows if row["kind"] == "mistake"]
@@ -85,4 +85,4 @@ def pytest_terminal_summary(terminalreporter):
             f"{sum(row['accepted'] for row in right)} of {len(right)}",
         )
         line = "".join(f"{cell:>{len(c) + 2}}" for c, cell in zip(COLUMNS, cells))
-        terminalreporter.write_line(f"{name:<22}{line}")
+        terminalreporter.write_line(f"{name:<26}{line}")

@@ -59,6 +59,40 @@ def test_the_grader_needs_only_the_two_lower_floors():
         assert [name for name in imported(path) - {"grader"} if FLOORS[name] > 2] == [], path
 
 
+def file_of(module):
+    """The file of a module of this repository, or None."""
+    place = ROOT / module.replace(".", "/")
+    found = [f for f in (place.with_suffix(".py"), place / "__init__.py") if f.is_file()]
+    return found[0] if found else None
+
+
+def imports_of(path):
+    """Files of this repository that a file imports, wherever in it the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {file_of(name) or file_of(node.module) for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {file_of(alias.name) for alias in node.names}
+    return found - {None, path}
+
+
+def test_nothing_in_grader_and_solutions_imports_in_a_circle():
+    files = [*GRADER.rglob("*.py"), *(ROOT / "solutions").rglob("*.py")]
+    left = {path: imports_of(path) & set(files) for path in files}
+    while free := {path for path, needs in left.items() if not needs & set(left)}:
+        left = {path: needs for path, needs in left.items() if path not in free}
+    assert sorted(str(path.relative_to(ROOT)) for path in left) == []
+
+
+def test_an_exercise_uses_no_other_exercise():
+    for folder in (GRADER / "exercises", ROOT / "solutions"):
+        for path in folder.glob("ex*/*.py"):
+            names = set(re.findall(r"\bex\d\d_\w+", path.read_text(encoding="utf-8")))
+            assert names <= {path.parent.name}, path
+
+
 def public(module):
     """What a module or package defines: name, object."""
     home = f"helpers.{module}"

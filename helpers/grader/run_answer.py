@@ -19,7 +19,7 @@ from helpers.grader.listening import listening
 from helpers.grader.texts import type_name
 from helpers.grader.unwritten import blank, explained, half_written, returned
 
-RTOL, ATOL = 1e-4, 1e-5  # wide enough for float32, far below what any misconception changes
+RTOL, ATOL = 1e-4, 1e-5  # wide enough for float32, far below what any mistake changes
 MAX_ENTRIES = 100_000  # of a returned list
 Inputs = Mapping[str, Any]
 NUMBERS = {bool, int, float} | {np.dtype(code).type for code in "?bhilqBHILQefdg"}

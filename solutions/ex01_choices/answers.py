@@ -24,11 +24,13 @@ def choice_loss(logits: Tensor, ref_logits: Tensor, wins: Tensor, beta: float) -
 
 
 def pair_margins(logits, ref_logits, beta):
+    """Reward of each response minus that of each other: (P, K), (P, K) → (P, K, K)."""
     reward = implicit_rewards(logits, ref_logits, beta)
     return reward[:, :, None] - reward[:, None, :]
 
 
 def implicit_rewards(logits, ref_logits, beta):
+    """β·log π/π_ref of every response, the reference without gradient: (P, K)."""
     return beta * (logits.log_softmax(-1) - ref_logits.detach().log_softmax(-1))
 
 

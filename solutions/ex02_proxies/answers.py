@@ -23,10 +23,12 @@ def slice_accuracies(chosen: Tensor, rejected: Tensor, slices: Tensor, n_slices:
 
 
 def pair_credit(chosen, rejected, tie=0.5):
+    """1 for a pair in the right order, 0 for one in the wrong order, ``tie`` for equal scores: (N,)."""
     return (chosen > rejected).double() + tie * (chosen == rejected).double()
 
 
 def mean_by_slice(credit, slices, n_slices, empty=None):
+    """Mean credit of each slice; a slice without pairs raises ValueError, or is ``empty``."""
     found = []
     for s in range(n_slices):
         inside = slices == s

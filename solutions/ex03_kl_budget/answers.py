@@ -20,6 +20,7 @@ def shift(ref: Tensor, rewards: Tensor, beta: float) -> tuple[Tensor, Tensor]:
 
 
 def kl_of_ratio(p: Tensor, log_ratio: Tensor) -> Tensor:
+    """Mean of the log-ratio under p, where p is not 0: (P, K), (P, K) → (P,)."""
     return (p * log_ratio.masked_fill(p == 0, 0.0)).sum(-1)
 
 
@@ -57,6 +58,7 @@ def beta_for_budget(ref: Tensor, rewards: Tensor, budget: float) -> float:
 
 
 def refuse_budget(ref: Tensor, rewards: Tensor, budget: float) -> None:
+    """Raises ValueError for a budget that cannot be spent."""
     largest = largest_budget(ref, rewards)
     if not 0 <= budget < largest:
         raise ValueError(

@@ -25,6 +25,7 @@ def logps_of_tokens(logits: Tensor, tokens: Tensor) -> Tensor:
 
 
 def masked_logps(logits: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Log-probability of each response: (B, T, V), (B, T), (B, T) → (B,)."""
     return (logps_of_tokens(logits, tokens) * mask[:, 1:]).sum(1)
 
 
@@ -39,6 +40,7 @@ def ranked_loss(policy_logps: Tensor, ref_logps: Tensor, beta: float) -> Tensor:
 
 
 def ranking_scores(policy_logps, ref_logps, beta):
+    """β·log π/π_ref of each place of a ranking, the reference without gradient: (B, K)."""
     return beta * (policy_logps - ref_logps.detach())
 
 

@@ -24,6 +24,7 @@ def pair_table(
 
 
 def refuse_pairs(prompts, first, second):
+    """Raises ValueError for a comparison across prompts, or of a response with itself."""
     if (prompts[first] != prompts[second]).any():
         raise ValueError("a comparison shows responses to two different prompts")
     if (first == second).any():
@@ -61,14 +62,17 @@ def _margins(rewards, pairs):
 
 
 def cross_entropy(margin, label):
+    """Of each label and forecast σ(margin), in nats."""
     return -label * logsigmoid(margin) - (1 - label) * logsigmoid(-margin)
 
 
 def label_entropy(label):
+    """Of each label, in nats; 0 at 0 and 1."""
     return -torch.xlogy(label, label) - torch.xlogy(1 - label, 1 - label)
 
 
 def kl_terms(margin, label):
+    """KL from forecast to label of each pair: what the loss can reach 0 with."""
     return cross_entropy(margin, label) - label_entropy(label)
 
 
@@ -79,6 +83,7 @@ def mean_by(place, values, weights):
 
 
 def prompts_alike(values, place, counts):
+    """Mean over prompts of the mean over their comparisons."""
     return mean_by(place, values, counts).mean()
 
 

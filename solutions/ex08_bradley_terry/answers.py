@@ -25,6 +25,7 @@ def differences(records: Tensor, n: int) -> Tensor:
 
 
 def refuse_records(records: Tensor, n: int) -> None:
+    """Raises ValueError for items that do not exist and for an item against itself."""
     if records.min() < 0 or records.max() >= n:
         raise ValueError(
             f"items from {int(records.min())} to {int(records.max())}: expected 0 to {n - 1}"
@@ -34,6 +35,7 @@ def refuse_records(records: Tensor, n: int) -> None:
 
 
 def win_counts(records: Tensor, n: int) -> Tensor:
+    """How often each item beat each other: (C, 2) → (n, n)."""
     one = torch.ones(len(records), dtype=torch.float64)
     return torch.zeros(n, n, dtype=torch.float64).index_put(
         (records[:, 0], records[:, 1]), one, accumulate=True
@@ -61,6 +63,7 @@ def _in_groups(wins: Tensor, together: Tensor) -> Tensor:
 
 
 def extended_table(wins: Tensor, reach: Tensor) -> Tensor:
+    """Differences inside groups, ±∞ where comparisons lead one way only, NaN elsewhere: (n, n)."""
     table = _in_groups(wins, reach & reach.T)
     table[reach & ~reach.T] = torch.inf
     table[~reach & reach.T] = -torch.inf
@@ -84,6 +87,7 @@ def graded_loss(strengths: Tensor, cuts: Tensor, records: Tensor) -> Tensor:
 
 
 def refuse_cuts(cuts: Tensor) -> None:
+    """Raises ValueError where an annotator's cuts do not increase."""
     if (cuts[:, 1:] <= cuts[:, :-1]).any():
         raise ValueError(
             "cuts of an annotator do not increase: a grade between them would have no probability"
