@@ -51,8 +51,8 @@ def token_logps(logits: Tensor, tokens: Tensor) -> Tensor:
 def on_right_reference(
     policy: Tensor, wrong: Tensor, right: Tensor, beta: float, new_beta: float
 ) -> Tensor:
-    """The optimum for ``right`` and ``new_beta``, of the reward for which ``policy`` is optimal with ``wrong`` and ``beta``.
-
+    """The optimum for ``right`` and ``new_beta``, of the reward for which ``policy`` is optimal with ``wrong``
+    and ``beta``.
     Log-probabilities, (B, K) each, up to a constant per row → (B, K), normalised. Raises ValueError where a β is not
     positive, the policy says what ``wrong`` never says, ``right`` says what ``wrong`` never says, or nothing is left.
     """

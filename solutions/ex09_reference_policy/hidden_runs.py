@@ -1,10 +1,10 @@
 """The hidden runs of exercise 9d: policies trained with the right reference, or with a wrong one.
 
-A run has ``SLICES`` slices of ``PROMPTS`` prompts each. Every prompt has ``REPLIES`` possible replies, a reference π_ref
-and rewards, here in units of β; in some slices a few replies are very good, in others a few are very bad. The policy is
-the optimum for whatever reference ν the loss was given: π ∝ ν·e^r. From the policy and from π_ref, the model that should
-have been the reference, equally many replies are drawn to every prompt; of every reply the run logs log π and what the
-loss took for log π_ref, which is log ν.
+A run has ``SLICES`` slices of ``PROMPTS`` prompts each. Every prompt has ``REPLIES`` possible replies, a
+reference π_ref and rewards, here in units of β; in some slices a few replies are very good, in others a few
+are very bad. The policy is the optimum for whatever reference ν the loss was given: π ∝ ν·e^r. From the policy
+and from π_ref, the model that should have been the reference, equally many replies are drawn to every prompt;
+of every reply the run logs log π and what the loss took for log π_ref, which is log ν.
 
 In a healthy run ν = π_ref. In its regressed twin, with the same prompts, π_ref and rewards, ν says better replies less
 often in one slice, the ``suspect``: ν ∝ π_ref·e^{−c·r}, with the c that lowers log Z by ``LOWERED`` nats. In all other
@@ -145,7 +145,9 @@ def pairs(seed: int, n: int) -> list[tuple[Logged, Logged]]:
 
 
 def stored(run: Logged) -> dict:
-    """As it is kept in the frozen case: of the replies that were drawn, slices, −log π and −log ν in hundredths, counts."""
+    """As it is kept in the frozen case: of the replies that were drawn, slices, −log π and −log ν in
+    hundredths, counts.
+    """
     seen = run.by_policy + run.by_ref > 0
     kept = {
         "policy": -100 * run.policy,

@@ -439,7 +439,8 @@ MISTAKES_9A = (
     ),
     Mistake(
         "mean",
-        "Your values are means over the reply's tokens. π(y|x) is a product over tokens, so its logarithm is their sum.",
+        "Your values are means over the reply's tokens. π(y|x) is a product over tokens, so its "
+        "logarithm is their sum.",
         (_other(total=_mean), _other(total=_mean_of_rows)),
         ("one",),
     ),
@@ -492,14 +493,16 @@ MISTAKES_9A = (
     ),
     Mistake(
         "padding_left_out_of_tokens",
-        "You take padding out of the tokens and not out of the logits, or the other way round: from then on a token and "
+        "You take padding out of the tokens and not out of the logits, or the other way round: from then "
+        "on a token and "
         "the place that speaks of it no longer belong together.",
         (_tokens_without_padding, _logits_without_padding),
         ("padded",),
     ),
     Mistake(
         "loss",
-        "Your answer is the loss of SFT: one number, the mean over tokens, with its sign turned. Asked is the sum, row by "
+        "Your answer is the loss of SFT: one number, the mean over tokens, with its sign turned. Asked "
+        "is the sum, row by "
         "row, as it is: DPO's loss compares rows.",
         (
             _other(total=lambda e, s: -_sum(e, s).sum() / s[:, 1:].sum()),
@@ -509,7 +512,8 @@ MISTAKES_9A = (
     ),
     Mistake(
         "perplexity",
-        "Your numbers are perplexities. That is the exponential of the *mean* negative log-probability; asked is the sum "
+        "Your numbers are perplexities. That is the exponential of the *mean* negative log-probability; "
+        "asked is the sum "
         "of log-probabilities.",
         (
             _other(total=lambda e, s: torch.exp(-_mean(e, s))),
@@ -593,7 +597,8 @@ MISTAKES_9A = (
     ),
     Mistake(
         "nan",
-        "Right, until a place that does not count holds NaN or infinity, as padding may: 0 · NaN is NaN. Choose what to "
+        "Right, until a place that does not count holds NaN or infinity, as padding may: 0 · NaN is NaN. "
+        "Choose what to "
         "add; do not multiply by 0.",
         (
             _other(total=_times),
@@ -604,7 +609,8 @@ MISTAKES_9A = (
     ),
     Mistake(
         "overflow",
-        "Right where numbers are moderate, and not at logits of ±10⁴: probabilities round to 0, or exp overflows, before "
+        "Right where numbers are moderate, and not at logits of ±10⁴: probabilities round to 0, or exp "
+        "overflows, before "
         "the logarithm is taken. There is a function that never passes through probabilities.",
         (_other(each=_log_of_softmax), _other(each=_exp_over_sum)),
         ("extreme",),
@@ -621,7 +627,8 @@ MISTAKES_9A = (
     ),
     Mistake(
         "no_refusal",
-        "Something that cannot be scored goes through: padding inside a row's text (the token behind it would be scored "
+        "Something that cannot be scored goes through: padding inside a row's text (the token behind it "
+        "would be scored "
         "by logits that read padding), a prompt of no tokens (nothing predicts the first word), or one longer than its "
         "row. Raise ValueError.",
         (_unchecked, _half_checked),
@@ -901,7 +908,8 @@ MISTAKES_9B = (
     ),
     Mistake(
         "nan",
-        "Right while every model says every reply. Where two of them never do, −∞ minus −∞ is NaN: settle these replies "
+        "Right while every model says every reply. Where two of them never do, −∞ minus −∞ is NaN: "
+        "settle these replies "
         "first.",
         (_naive, _naive_rewards),
         ("never_both",),
@@ -916,7 +924,8 @@ MISTAKES_9B = (
     ),
     Mistake(
         "overflow",
-        "Right where numbers are moderate, and not when log-ratios are large: exp overflows, or all weights round to 0. "
+        "Right where numbers are moderate, and not when log-ratios are large: exp overflows, or all "
+        "weights round to 0. "
         "Stay with logarithms until the end.",
         (_through_probabilities, _product_of_powers),
         ("extreme",),
@@ -1058,7 +1067,8 @@ MISTAKES_9D = (
     ),
     Mistake(
         "identity",
-        "Your score averages ν/π over replies of the *policy*. That is 1 for every ν that sums to 1, right or wrong, up "
+        "Your score averages ν/π over replies of the *policy*. That is 1 for every ν that sums to 1, "
+        "right or wrong, up "
         "to chance: a test that cannot fail. Whose replies know the right reference?",
         (hidden_runs.mean_inverse_ratio, lambda run: 1 + hidden_runs.mean_inverse_ratio(run) ** 3),
         ("separates",),
@@ -1072,7 +1082,8 @@ MISTAKES_9D = (
     ),
     Mistake(
         "accuracy",
-        "Your score is how well log-ratios tell the two models apart. Models that differ little are hard to tell apart, "
+        "Your score is how well log-ratios tell the two models apart. Models that differ little are hard "
+        "to tell apart, "
         "with the right reference too: compare with how well they *claim* to.",
         (hidden_runs.told_apart, lambda run: -hidden_runs.told_apart(run)),
         ("separates",),

@@ -1,9 +1,9 @@
 """Exercise 9c, judged by effect: a policy starts at π_ref, and DPO is given ν for its reference. What becomes of it?
 
-One prompt, a table of logits, unlimited answers: of a pair i, j the share σ(r_i − r_j) prefers i, all pairs weigh alike.
-The gradient of a pair's loss raises one logit by what it takes from the other. So training ends where, inside each group
-of replies that pairs connect, logits differ by log ν + r/β, and where their sum is what it was at the start; replies that
-no pair holds keep their logits. ``end_of_training`` goes there at once.
+One prompt, a table of logits, unlimited answers: of a pair i, j the share σ(r_i − r_j) prefers i, all pairs
+weigh alike. The gradient of a pair's loss raises one logit by what it takes from the other. So training ends
+where, inside each group of replies that pairs connect, logits differ by log ν + r/β, and where their sum is
+what it was at the start; replies that no pair holds keep their logits. ``end_of_training`` goes there at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ NAMES = "ABCDEF"
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
-    """Train from the safe and the unsafe example of ``answer()``, with π_ref and with ν. case: points, bounds, limits."""
+    """Train from the safe and the unsafe example of ``answer()``, with π_ref and with ν. case: points, bounds,
+    limits.
+    """
 
     def on_example(which: str, verdict: Callable) -> Callable[[dict, dict], Verdict]:
         def judged(sides: dict, case: dict) -> Verdict:

@@ -17,8 +17,8 @@ Run = dict[str, np.ndarray]
 def replies(stored: dict[str, Any]) -> Run:
     """A stored run as the learner gets it, one entry for each reply drawn; fresh arrays.
 
-    Stored are, slice after slice and prompt after prompt, −log π and −log π_ref of every reply in hundredths of a nat, and
-    how often it was drawn from either model; ``sizes`` says how many replies are listed for each slice.
+    Stored are, slice after slice and prompt after prompt, −log π and −log π_ref of every reply in hundredths
+    of a nat, and how often it was drawn from either model; ``sizes`` says how many replies are listed for each slice.
     """
     policy, ref = -np.array(stored["policy"]) / 100, -np.array(stored["ref"]) / 100
     slices = np.repeat(np.arange(len(stored["sizes"])), stored["sizes"])
