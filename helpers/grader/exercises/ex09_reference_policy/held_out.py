@@ -1,0 +1,54 @@
+"""The runs of exercise 9d as the learner gets them, and how a metric of theirs is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from helpers.grader.cases import case
+from helpers.grader.judge_metric import judge_metric
+from helpers.grader.result import Result
+
+Run = dict[str, np.ndarray]
+
+
+def replies(stored: dict[str, Any]) -> Run:
+    """A stored run as the learner gets it, one entry for each reply drawn; fresh arrays.
+
+    Stored are, slice after slice and prompt after prompt, −log π and −log π_ref of every reply in hundredths
+    of a nat, and how often it was drawn from either model; ``sizes`` says how many replies are listed for each slice.
+    """
+    policy, ref = -np.array(stored["policy"]) / 100, -np.array(stored["ref"]) / 100
+    slices = np.repeat(np.arange(len(stored["sizes"])), stored["sizes"])
+    times = stored["by_policy"] + stored["by_ref"]  # lists: one behind the other
+    row = np.repeat(np.tile(np.arange(len(slices)), 2), times)
+    by_policy = np.arange(len(row)) < sum(stored["by_policy"])
+    order = np.random.default_rng(0).permutation(len(row))  # says nothing
+    row, by_policy = row[order], by_policy[order]
+    return {
+        "slices": slices[row],
+        "by_policy": by_policy,
+        "policy_logps": policy[row],
+        "ref_logps": ref[row],
+    }
+
+
+def practice_references() -> list[tuple[Run, str]]:
+    """Six runs to try a metric of 9d on, each with what became of it: 'healthy' or 'regressed'."""
+    return [(replies(stored), stored["outcome"]) for stored in case("9d")["practice"]]
+
+
+def _told(stored: dict[str, Any]) -> str:
+    run = replies(stored)
+    ratio, own = run["policy_logps"] - run["ref_logps"], run["by_policy"]
+    return (
+        f"{len(own)} replies in {len(stored['sizes'])} slices, mean log-ratio {ratio[own].mean():+.2f} "
+        f"on the policy's replies, {ratio[~own].mean():+.2f} on the reference's"
+    )
+
+
+def judge(answer: Callable, case: dict[str, Any]) -> Result:
+    """Score all hidden runs with ``reference_score``; points as in ``judge_metric``."""
+    return judge_metric(answer, case, lambda stored: (replies(stored),), _told)
