@@ -48,7 +48,7 @@ def section_of_cells(notebook: NotebookNode) -> list[str]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             if heading := HEADING.search(cell.source):
-                current = heading.group(1).lower()
+                current = heading.group(1).replace("Tour", "tour")
             elif OTHER_HEADING.search(cell.source):
                 current = ""
         sections.append(current)

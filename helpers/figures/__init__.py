@@ -81,3 +81,4 @@ from helpers.figures.rlaif import plot_coverage_and_policy
 from helpers.figures.rlhf import plot_imitation, plot_masks, plot_reward_accuracy, plot_test_sets
 from helpers.figures.tax import plot_refusals, plot_tax
 from helpers.figures.tour import plot_run, plot_what_goes_wrong
+from helpers.figures.clinic import plot_logs
