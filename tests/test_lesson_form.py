@@ -173,6 +173,18 @@ def test_every_claim_that_supports_an_explanation_is_made():
     assert supports and [text for text in supports if text not in made] == []
 
 
+def test_no_two_claims_of_a_section_have_the_same_text():
+    """The later would take the place of the earlier in the ledger and over the seeds."""
+    made = [
+        (section, text)
+        for cell, section in zip(THEORY.cells, OF_CELL)
+        if cell.cell_type == "code"
+        for text in re.findall(r'claim(?:\.identity)?\(\s*"([^"]*)"', cell.source)
+    ]
+    assert len(made) > 700
+    assert sorted({claim for claim in made if made.count(claim) > 1}) == []
+
+
 def test_every_section_was_audited():
     audited = {row["section"] for row in rows("explanations.csv")}
     assert {name for name in OF_CELL if name and "." in name} - audited == set()
