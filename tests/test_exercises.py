@@ -379,4 +379,4 @@ def test_the_map_names_every_part_and_the_sections_of_the_lesson():
         if cell.cell_type == "markdown"
     ]
     assert [section for section, _ in rows] == [found[1].strip() for found in in_lesson if found]
-    assert set(re.findall(r"\d[a-d]", " ".join(listed for _, listed in rows))) == set(parts())
+    assert set(re.findall(r"\d+[a-d]", " ".join(listed for _, listed in rows))) == set(parts())

@@ -123,8 +123,8 @@ MISTAKES_4A = (
     ),
     Mistake(
         "mask_unshifted",
-        "You have shifted logits and tokens, but not the mask: it now misses the response's first token and switches on "
-        "the one behind its last. Token and mask entry belong together.",
+        "You have shifted logits and tokens, but not the mask: it now misses the response's first token and switches "
+        "on the one behind its last. Token and mask entry belong together.",
         (_rewards_from(_mask_unshifted),),
         _VALUES_4A,
     ),

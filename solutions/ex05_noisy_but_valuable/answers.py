@@ -45,7 +45,8 @@ def entropy(q: Tensor) -> Tensor:
 def corrected_loss(margins: Tensor, records: Tensor, rates: Tensor) -> Tensor:
     """Loss of noisy answers, unbiased for that of the clean ones: (n,), (C, 3), (A, 2) → scalar.
 
-    Records are rows (pair, annotator, 1 for 'first' or 0 for 'second'). Answers about one pair are weighted by (t − f)²;
+    Records are rows (pair, annotator, 1 for 'first' or 0 for 'second'). Answers about one pair are weighted by
+    (t − f)²;
     the mean is over pairs that have an answer of weight above 0. Raises ValueError for damaged records, for rates
     outside 0 … 1, and where no answer has weight.
     """

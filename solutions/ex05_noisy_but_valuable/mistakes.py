@@ -179,8 +179,8 @@ MISTAKES_5A = (
     ),
     Mistake(
         "accuracy",
-        "Your numbers are probabilities (of being right, or how far the two rates are apart), not nats. Right nine times "
-        "in ten is not worth nine tenths of a sure answer; how much entropy does it remove?",
+        "Your numbers are probabilities (of being right, or how far the two rates are apart), not nats. Right nine "
+        "times in ten is not worth nine tenths of a sure answer; how much entropy does it remove?",
         _both(
             lambda p, t, f, H: p * t + (1 - p) * (1 - f),
             lambda p, t, f, H: (t + 1 - f) / 2,
@@ -211,8 +211,8 @@ MISTAKES_5A = (
     ),
     Mistake(
         "variance",
-        "You measure doubt by the variance p(1 − p), or learning by how far the probability moves. Asked is the fall of the "
-        "entropy, in nats.",
+        "You measure doubt by the variance p(1 − p), or learning by how far the probability moves. Asked is the fall "
+        "of the entropy, in nats.",
         _both(
             _variance_drop,
             lambda p, t, f, H: 4 * _variance_drop(p, t, f, H),
@@ -222,22 +222,22 @@ MISTAKES_5A = (
     ),
     Mistake(
         "rows_apart",
-        "You compare the annotator's two rows with each other. How much that is worth depends on the pair, too: where one "
-        "row will hardly be needed, because the clean answer is nearly known, little can be learnt.",
+        "You compare the annotator's two rows with each other. How much that is worth depends on the pair, too: "
+        "where one row will hardly be needed, because the clean answer is nearly known, little can be learnt.",
         _both(_between_rows),
         ("even",),
     ),
     Mistake(
         "every_pair_even",
-        "You take every pair for even. Where the clean answer is nearly known already, there is less left to learn: `clean` "
-        "has to come in.",
+        "You take every pair for even. Where the clean answer is nearly known already, there is less left to learn: "
+        "`clean` has to come in.",
         _both(lambda p, t, f, H: _gain(0 * p + 0.5, t, f, H)),
         ("uneven",),
     ),
     Mistake(
         "one_answer",
-        "You look at one of the two answers only. Before asking, nobody knows which will come: take the mean over both, "
-        "each as often as it will be recorded. (The fall after a single answer can even be negative.)",
+        "You look at one of the two answers only. Before asking, nobody knows which will come: take the mean over "
+        "both, each as often as it will be recorded. (The fall after a single answer can even be negative.)",
         _both(
             lambda p, t, f, H: _drop(p, t, f, H, True),
             lambda p, t, f, H: _drop(p, t, f, H, False),
@@ -247,44 +247,44 @@ MISTAKES_5A = (
     ),
     Mistake(
         "right_or_wrong",
-        "You take away the doubt whether the answer is *right*. But an answer that was expected leaves less doubt than one that "
-        "was not, and both together less than that: go by what is recorded.",
+        "You take away the doubt whether the answer is *right*. But an answer that was expected leaves less doubt "
+        "than one that was not, and both together less than that: go by what is recorded.",
         _both(lambda p, t, f, H: H(p) - H(p * t + (1 - p) * (1 - f))),
         ("uneven",),
     ),
     Mistake(
         "both_answers",
-        "You return the fall after ‘first’ and after ‘second’ apart; asked is one number for each pair and annotator, their mean, "
-        "each as often as it will be recorded: shape (n, A).",
+        "You return the fall after ‘first’ and after ‘second’ apart; asked is one number for each pair and "
+        "annotator, their mean, each as often as it will be recorded: shape (n, A).",
         tuple(_stacked(place, turned) for place in (-1, 0) for turned in (False, True)),
         ("even",),
     ),
     Mistake(
         "answers_alike",
-        "You take the mean over both answers as if they came equally often. How often each is recorded follows from the "
-        "pair and the annotator's two rates.",
+        "You take the mean over both answers as if they came equally often. How often each is recorded follows from "
+        "the pair and the annotator's two rates.",
         _both(_unweighted),
         ("uneven",),
     ),
     Mistake(
         "one_error_rate",
-        "You put one error rate in the place of two. Somebody who says ‘first’ nine times in ten where that is right, and "
-        "four times in ten where it is wrong, does not tell the same as one who errs alike on both sides: their ‘second’ "
-        "tells much, their ‘first’ little.",
+        "You put one error rate in the place of two. Somebody who says ‘first’ nine times in ten where that is "
+        "right, and four times in ten where it is wrong, does not tell the same as one who errs alike on both sides: "
+        "their ‘second’ tells much, their ‘first’ little.",
         _both(_one_error_rate, lambda p, t, f, H: _gain(p, t, 1 - t, H)),
         ("sides",),
     ),
     Mistake(
         "turned_worthless",
-        "Somebody who says ‘first’ mostly where ‘second’ is right counts for nothing with you. If you know that they turn "
-        "answers round, you can turn them back: nine in ten wrong is worth as much as nine in ten right.",
+        "Somebody who says ‘first’ mostly where ‘second’ is right counts for nothing with you. If you know that they "
+        "turn answers round, you can turn them back: nine in ten wrong is worth as much as nine in ten right.",
         _both(_turned_are_worthless),
         ("sides",),
     ),
     Mistake(
         "columns",
-        "You read the second column of `rates` as the chance of being *right* where the clean answer is ‘second’. It is that of "
-        "saying ‘first’ there, and so of being wrong: (1, 0) never errs.",
+        "You read the second column of `rates` as the chance of being *right* where the clean answer is ‘second’. It "
+        "is that of saying ‘first’ there, and so of being wrong: (1, 0) never errs.",
         _both(lambda p, t, f, H: _gain(p, t, 1 - f, H)),
         ("even", "sides"),
     ),
@@ -305,8 +305,8 @@ MISTAKES_5A = (
     ),
     Mistake(
         "flat",
-        "Your numbers stand in one row; asked is a table, a row for every pair and a column for every annotator, (n, A), also "
-        "if there is only one of either.",
+        "Your numbers stand in one row; asked is a table, a row for every pair and a column for every annotator, (n, "
+        "A), also if there is only one of either.",
         (
             lambda clean, rates: worth(clean, rates).flatten(),
             lambda clean, rates: [x for row in worth(clean, rates).tolist() for x in row],
@@ -338,16 +338,17 @@ MISTAKES_5A = (
     ),
     Mistake(
         "clamped",
-        "Right where all probabilities lie between 0 and 1; a rate of exactly 0 or 1 was moved (clamp, or + ε) to keep the "
-        "logarithm finite, and somebody who never errs is then not quite sure. 0 · log 0 counts as 0; no ε is needed.",
+        "Right where all probabilities lie between 0 and 1; a rate of exactly 0 or 1 was moved (clamp, or + ε) to "
+        "keep the logarithm finite, and somebody who never errs is then not quite sure. 0 · log 0 counts as 0; no ε "
+        "is needed.",
         tuple(way for size in (0.05, 0.02, 0.01, 1e-3, 1e-4) for way in _clamped(size)),
         ("sure",),
     ),
     Mistake(
         "no_refusal",
-        "A probability below 0 or above 1, or NaN, goes through unnoticed and comes out as NaN or as a number that looks "
-        "like any other. Raise ValueError. (Every comparison with NaN is False: ask whether all entries lie inside, not "
-        "whether one lies outside.)",
+        "A probability below 0 or above 1, or NaN, goes through unnoticed and comes out as NaN or as a number that "
+        "looks like any other. Raise ValueError. (Every comparison with NaN is False: ask whether all entries lie "
+        "inside, not whether one lies outside.)",
         (_never_refuses, lambda clean, rates: worth(clean.clamp(0, 1), rates.clamp(0, 1))),
         ("refuses",),
         fails=True,
@@ -619,37 +620,37 @@ _FLOORS = (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15)
 MISTAKES_5B = (
     Mistake(
         "as_recorded",
-        "Every answer counts as one whole answer with you, as it was recorded, or corrected and then cut off at 0 and 1 "
-        "(clamp). Then flips flatten what is learnt (1.5): on average over what the annotator records, the loss has to be "
-        "the clean one, and for that a single answer must count as more than one.",
+        "Every answer counts as one whole answer with you, as it was recorded, or corrected and then cut off at 0 "
+        "and 1 (clamp). Then flips flatten what is learnt (1.5): on average over what the annotator records, the "
+        "loss has to be the clean one, and for that a single answer must count as more than one.",
         _each(_recorded, lambda said, t, f: _recorded(said, t, f) * 1.0),
         ("flips", "sides"),
     ),
     Mistake(
         "smoothed",
-        "You soften the answers by the rates of error: that is label smoothing, the opposite pull (1.5). Take the mean of "
-        "your loss over what the annotator records, for either clean answer: it is not the clean loss.",
+        "You soften the answers by the rates of error: that is label smoothing, the opposite pull (1.5). Take the "
+        "mean of your loss over what the annotator records, for either clean answer: it is not the clean loss.",
         _each(_smoothed, lambda said, t, f: f + (t - f) * said),
         ("flips", "sides"),
     ),
     Mistake(
         "posterior",
-        "You replace each answer by how probable it makes the clean one. Taken as a label, that shrinks what is learnt, "
-        "like smoothing: the mean of your loss over what the annotator records is not the clean loss.",
+        "You replace each answer by how probable it makes the clean one. Taken as a label, that shrinks what is "
+        "learnt, like smoothing: the mean of your loss over what the annotator records is not the clean loss.",
         _each(_posterior, lambda said, t, f: 1 - _posterior(1 - said, 1 - f, 1 - t)),
         ("flips", "sides"),
     ),
     Mistake(
         "likelihood",
-        "Yours is the likelihood of what was recorded. That is a sound loss too, but another one: asked is one whose *mean* "
-        "over what the annotator records is the clean loss at every margin.",
+        "Yours is the likelihood of what was recorded. That is a sound loss too, but another one: asked is one whose "
+        "*mean* over what the annotator records is the clean loss at every margin.",
         (_likelihood, _likelihood_loop),
         ("flips", "sides"),
     ),
     Mistake(
         "one_rate",
-        "You put one error rate in the place of two, as in 1.5. Somebody who leans to one side errs seldom there and often on "
-        "the other: solve the two equations of 1.5 anew, with a rate for each clean answer.",
+        "You put one error rate in the place of two, as in 1.5. Somebody who leans to one side errs seldom there and "
+        "often on the other: solve the two equations of 1.5 anew, with a rate for each clean answer.",
         _each(
             _with_one_rate(lambda t, f: (1 - t + f) / 2),
             _with_one_rate(lambda t, f: 1 - t + 1e-7),
@@ -659,8 +660,8 @@ MISTAKES_5B = (
     ),
     Mistake(
         "turned",
-        "Your loss is least where the answers are turned round. 1 is ‘first’, the margin is the first reply's lead, and the "
-        "columns of `rates` are: says ‘first’ where that is right, says ‘first’ where it is wrong.",
+        "Your loss is least where the answers are turned round. 1 is ‘first’, the margin is the first reply's lead, "
+        "and the columns of `rates` are: says ‘first’ where that is right, says ‘first’ where it is wrong.",
         (
             *_each(lambda said, t, f: 1 - _right_share(said, t, f)),
             lambda margins, records, rates: corrected_loss(-margins, records, rates),
@@ -670,8 +671,8 @@ MISTAKES_5B = (
     ),
     Mistake(
         "turned_round_ignored",
-        "Right for people who are mostly right. If somebody is known to turn most answers round, their answers are worth "
-        "turning back: t − f is negative there, and its sign matters.",
+        "Right for people who are mostly right. If somebody is known to turn most answers round, their answers are "
+        "worth turning back: t − f is negative there, and its sign matters.",
         (
             *_each(lambda said, t, f: (said - f) / abs(t - f)),
             lambda margins, records, rates: corrected_loss(
@@ -684,8 +685,8 @@ MISTAKES_5B = (
     ),
     Mistake(
         "columns",
-        "You read the second column of `rates` as the chance of being *right* where the clean answer is ‘second’. It is that of "
-        "saying ‘first’ there, and so of being wrong: (1, 0) never errs.",
+        "You read the second column of `rates` as the chance of being *right* where the clean answer is ‘second’. It "
+        "is that of saying ‘first’ there, and so of being wrong: (1, 0) never errs.",
         _each(lambda said, t, f: (said - (1 - f)) / (t - (1 - f) + 1e-12)),
         ("sides",),
     ),
@@ -707,8 +708,8 @@ MISTAKES_5B = (
     ),
     Mistake(
         "answers_added",
-        "Right for one answer; where a pair has several you add them up. They are averaged, by weights, so that a pair counts "
-        "alike however many were asked.",
+        "Right for one answer; where a pair has several you add them up. They are averaged, by weights, so that a "
+        "pair counts alike however many were asked.",
         (_vector(over=_added), _added_loop),
         ("weights",),
     ),
@@ -739,8 +740,8 @@ MISTAKES_5B = (
     ),
     Mistake(
         "weights_of_votes",
-        "Your weights are accuracies, or the log-odds by which votes are weighed (3.3). What is averaged here are corrected "
-        "losses, each with a variance of its own: by one over that.",
+        "Your weights are accuracies, or the log-odds by which votes are weighed (3.3). What is averaged here are "
+        "corrected losses, each with a variance of its own: by one over that.",
         (
             *_ways(weight=lambda t, f: (t + 1 - f) / 2),
             *_ways(
@@ -755,8 +756,9 @@ MISTAKES_5B = (
     ),
     Mistake(
         "variance_of_the_record",
-        "Your weights take in how much the recorded answers themselves scatter, P(1 − P), at the margin or at an even pair. The "
-        "weight asked for is the factor of the correction alone, squared, one over: it belongs to the annotator.",
+        "Your weights take in how much the recorded answers themselves scatter, P(1 − P), at the margin or at an "
+        "even pair. The weight asked for is the factor of the correction alone, squared, one over: it belongs to the "
+        "annotator.",
         (_by_full_variance(True), _by_full_variance(False)),
         ("weights",),
     ),
@@ -783,16 +785,16 @@ MISTAKES_5B = (
     ),
     Mistake(
         "overflow",
-        "Right at moderate margins, infinite or NaN at extreme ones: σ rounds to 0, or e^u overflows, before the logarithm "
-        "is taken. log σ has a stable form.",
+        "Right at moderate margins, infinite or NaN at extreme ones: σ rounds to 0, or e^u overflows, before the "
+        "logarithm is taken. log σ has a stable form.",
         (*_with_log(lambda u: u.sigmoid().log()), *_with_log(lambda u: -(1 + (-u).exp()).log())),
         ("extreme",),
         overflows=True,
     ),
     Mistake(
         "floored",
-        "Right at moderate margins; at extreme ones a floor under σ (clamp, or + ε) caps the loss and takes its gradient "
-        "away. No floor is needed: log σ has a stable form.",
+        "Right at moderate margins; at extreme ones a floor under σ (clamp, or + ε) caps the loss and takes its "
+        "gradient away. No floor is needed: log σ has a stable form.",
         tuple(
             way
             for floor in _FLOORS
@@ -806,16 +808,17 @@ MISTAKES_5B = (
     ),
     Mistake(
         "blind",
-        "Right but for somebody whose answers do not depend on the pair, t = f. One over an infinite variance is 0: such an "
-        "answer counts for nothing, as if it had not been given. Multiply the weight into the correction before you divide.",
+        "Right but for somebody whose answers do not depend on the pair, t = f. One over an infinite variance is 0: "
+        "such an answer counts for nothing, as if it had not been given. Multiply the weight into the correction "
+        "before you divide.",
         (_divides, _refuses_the_blind, _blind_count_half),
         ("blind",),
         fails=True,
     ),
     Mistake(
         "tolerance",
-        "Right but for somebody who hardly looks. With t = f an answer counts for nothing; with t nearly f it counts by its "
-        "weight, however small. Compare exactly, and put no ε under the division.",
+        "Right but for somebody who hardly looks. With t = f an answer counts for nothing; with t nearly f it counts "
+        "by its weight, however small. Compare exactly, and put no ε under the division.",
         (_overlooks, *_each(lambda said, t, f: (said - f) / (t - f + 1e-6))),
         ("hardly",),
         fails=True,
@@ -835,9 +838,9 @@ MISTAKES_5B = (
     ),
     Mistake(
         "no_refusal",
-        "Something damaged goes through: an answer other than 0 and 1, a pair or annotator that does not exist (a negative "
-        "index counts from the end), a rate outside 0 to 1 or NaN, or records of which no answer has any weight. Raise "
-        "ValueError for each.",
+        "Something damaged goes through: an answer other than 0 and 1, a pair or annotator that does not exist (a "
+        "negative index counts from the end), a rate outside 0 to 1 or NaN, or records of which no answer has any "
+        "weight. Raise ValueError for each.",
         (_takes_anything, _repairs),
         ("refuses",),
         fails=True,
@@ -975,36 +978,37 @@ def _alike_in_teams(run) -> float:
 MISTAKES_5D = (
     Mistake(
         "gold_error",
-        "Your score is how often gold tasks were answered wrong. Twins err equally often; *where* they err is what differs.",
+        "Your score is how often gold tasks were answered wrong. Twins err equally often; *where* they err is what "
+        "differs.",
         _both_signs(hidden_runs.gold_error),
         ("separates",),
     ),
     Mistake(
         "people",
-        "You measure how much annotators differ from each other, or lean to a side. That is a property of people, and twins "
-        "have the same people: does an error go with the person, or with the pair?",
+        "You measure how much annotators differ from each other, or lean to a side. That is a property of people, "
+        "and twins have the same people: does an error go with the person, or with the pair?",
         _both_signs(hidden_runs.spread, _worst_annotator, _leaning, _says_first, _alike_in_teams),
         ("separates",),
     ),
     Mistake(
         "agreement",
-        "Your score is agreement, in one form or another. A rule makes people agree more, but so do fewer errors, and how many "
-        "there are differs from crew to crew: with what would this crew agree by itself?",
+        "Your score is agreement, in one form or another. A rule makes people agree more, but so do fewer errors, "
+        "and how many there are differs from crew to crew: with what would this crew agree by itself?",
         _both_signs(hidden_runs.agreement, hidden_runs.unanimous, hidden_runs.alpha),
         ("separates",),
     ),
     Mistake(
         "against_majority",
-        "You take the majority of three for the truth. Where people err together it errs with them, and how often they are outvoted "
-        "depends on how often they err: what would these three do by chance?",
+        "You take the majority of three for the truth. Where people err together it errs with them, and how often "
+        "they are outvoted depends on how often they err: what would these three do by chance?",
         _both_signs(_gold_error_beyond_that),
         ("separates",),
     ),
     Mistake(
         "one_rate",
-        "You compare agreement with what one error rate explains, the same for everybody or the same on both sides. Two people "
-        "who both lean to the first reply agree more than their error rates say, and like work with like in some teams: "
-        "take each annotator's own two rates.",
+        "You compare agreement with what one error rate explains, the same for everybody or the same on both sides. "
+        "Two people who both lean to the first reply agree more than their error rates say, and like work with like "
+        "in some teams: take each annotator's own two rates.",
         _both_signs(
             hidden_runs.beyond_one_rate,
             hidden_runs.beyond_own_rate,

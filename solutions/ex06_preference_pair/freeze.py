@@ -349,8 +349,8 @@ def cases() -> dict[str, dict[str, Any]]:
             [dict(spec, probes=[dict(p) for p in spec["probes"]]) for spec in PROPERTIES_6B],
             mistakes.MISTAKES["6b"],
             records.read_groups,
-            "Your function returns something else than one number for each prompt, in the order of the prompts: the same "
-            "number for two prompts just when they are in one group.",
+            "Your function returns something else than one number for each prompt, in the order of the prompts: the "
+            "same number for two prompts just when they are in one group.",
         ),
         "6c": case_6c(),
         "6d": metric_case(

@@ -181,15 +181,15 @@ MISTAKES_6A = (
     ),
     Mistake(
         "common_start",
-        "You take as prompt whatever the two texts have in common. Two replies may begin with the same words, and these "
-        "belong to the replies: look for the turn, not for the first difference.",
+        "You take as prompt whatever the two texts have in common. Two replies may begin with the same words, and "
+        "these belong to the replies: look for the turn, not for the first difference.",
         (_common_start, _common_start_by_hand),
         ("one_turn", "alike"),
     ),
     Mistake(
         "inside",
-        "A speaker's name is a turn for you wherever it stands. People quote, and models write out dialogues: only after "
-        "a blank line does a turn begin.",
+        "A speaker's name is a turn for you wherever it stands. People quote, and models write out dialogues: only "
+        "after a blank line does a turn begin.",
         (_loose(r"Assistant:"), _loose(r"\n\s*Assistant:")),
         ("inside",),
     ),
@@ -241,8 +241,8 @@ MISTAKES_6A = (
     ),
     Mistake(
         "marker_in_reply",
-        "Your replies begin with the speaker's name. It is the same for both and nobody wrote it: it belongs to the end "
-        "of the prompt.",
+        "Your replies begin with the speaker's name. It is the same for both and nobody wrote it: it belongs to the "
+        "end of the prompt.",
         (
             _changed(_marker_in_reply),
             _changed(
@@ -285,8 +285,8 @@ MISTAKES_6A = (
     ),
     Mistake(
         "refuses_equal",
-        "You refuse a pair of equal replies. It teaches nothing, but it is what stands in the file, and `audit` reports "
-        "it; here only the form is asked about.",
+        "You refuse a pair of equal replies. It teaches nothing, but it is what stands in the file, and `audit` "
+        "reports it; here only the form is asked about.",
         (_refuses_equal, _refuses_equal_words),
         ("alike",),
     ),
@@ -567,8 +567,8 @@ def _all_together(prompts, near):
 MISTAKES_6B = (
     Mistake(
         "direct",
-        "Your groups hold only what is linked directly. If A is linked to B and B to C, a split that parts A from C has "
-        "to part one of the two links: all three belong together.",
+        "Your groups hold only what is linked directly. If A is linked to B and B to C, a split that parts A from C "
+        "has to part one of the two links: all three belong together.",
         (_leader, _complete, _first_linked),
         ("chains",),
     ),
@@ -608,8 +608,8 @@ MISTAKES_6B = (
     ),
     Mistake(
         "goes_on_only",
-        "You link only dialogues that go on from one another, or equal ones. A prompt with one word changed is the same "
-        "question, and a memory that has seen the one knows the other.",
+        "You link only dialogues that go on from one another, or equal ones. A prompt with one word changed is the "
+        "same question, and a memory that has seen the one knows the other.",
         (
             _by_link(lambda a, b, near: goes_on(a, b)),
             _by_link(lambda a, b, near: goes_on(a, b) or sorted(_words(a)) == sorted(_words(b))),
@@ -644,15 +644,15 @@ MISTAKES_6B = (
     ),
     Mistake(
         "last_turn",
-        "You compare last turns. Many dialogues end in the same few words; the similarity asked for is that of all turns "
-        "together.",
+        "You compare last turns. Many dialogues end in the same few words; the similarity asked for is that of all "
+        "turns together.",
         (_by_link(_last_turns), _by_link(_last_turns_and_whole)),
         ("apart",),
     ),
     Mistake(
         "one_direction",
-        "You look for what goes on only among later records. A file has no order: the beginning of a dialogue may stand "
-        "behind what goes on from it.",
+        "You look for what goes on only among later records. A file has no order: the beginning of a dialogue may "
+        "stand behind what goes on from it.",
         (_earlier_begins, _shorter_seen),
         ("goes_on",),
     ),
@@ -679,8 +679,8 @@ MISTAKES_6B = (
     ),
     Mistake(
         "other_ratio",
-        "Your similarity divides by something else: by the words of one text, or by the mean of both. Asked are words in "
-        "common over words in either, as in the lesson.",
+        "Your similarity divides by something else: by the words of one text, or by the mean of both. Asked are "
+        "words in common over words in either, as in the lesson.",
         (
             _by_link(_near(_ratio(lambda common, a, b: 2 * common / (a + b)))),
             _by_link(_near(_ratio(lambda common, a, b: common / max(min(a, b), 1)))),
@@ -696,8 +696,8 @@ MISTAKES_6B = (
     ),
     Mistake(
         "no_refusal",
-        "`near` outside (0, 1], or a dialogue without a turn, goes through unnoticed. A dialogue without turns would be "
-        "the beginning of every other: raise ValueError.",
+        "`near` outside (0, 1], or a dialogue without a turn, goes through unnoticed. A dialogue without turns would "
+        "be the beginning of every other: raise ValueError.",
         (_unchecked, _clipped, _only_one_check),
         ("refuses",),
     ),
@@ -872,23 +872,23 @@ MISTAKES_6D = (
     ),
     Mistake(
         "agreement",
-        "You look for the two people who agree most. Careful people agree too, on comparisons where everybody does. Which "
-        "agreements would be surprising between two people who never met?",
+        "You look for the two people who agree most. Careful people agree too, on comparisons where everybody does. "
+        "Which agreements would be surprising between two people who never met?",
         (hidden_runs.largest_agreement(1), hidden_runs.largest_agreement(20)),
         ("separates",),
     ),
     Mistake(
         "excess",
-        "You compare two people's agreement with that of the whole file. Careful people exceed it as well: the right answer "
-        "is what they share. Which answers does nobody else give?",
+        "You compare two people's agreement with that of the whole file. Careful people exceed it as well: the right "
+        "answer is what they share. Which answers does nobody else give?",
         (hidden_runs.largest_excess, hidden_runs.largest_excess_share),
         ("separates",),
     ),
     Mistake(
         "share",
-        "You look where two people stand against the others, and take the largest *share*. Two who have few comparisons "
-        "in common reach a large one by chance: how many answers does yours rest on, and how many of them would chance "
-        "have put there?",
+        "You look where two people stand against the others, and take the largest *share*. Two who have few "
+        "comparisons in common reach a large one by chance: how many answers does yours rest on, and how many of "
+        "them would chance have put there?",
         (_largest(lambda d: d.all(0).mean()), _largest(_of_either), _largest(_of_either, 20)),
         ("separates",),
     ),

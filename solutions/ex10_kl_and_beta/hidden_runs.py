@@ -1,12 +1,12 @@
-"""The hidden runs of exercise 10d: the same KL, gain in gold and gain in proxy; gold still rises, has turned, or is at its top.
+"""The hidden runs of exercise 10d: the same KL, gain in gold and in proxy; gold rises, has turned, or is at its top.
 
-Under the reference the proxy of a response is a + b·u with u standard normal; a policy is the optimum at some β, so its
-responses have u normal with mean λ = b/β and standard deviation 1, KL = λ²/2, and log Z is known. The mean grade of a
-response is a parabola in u. Along β its expectation rises, turns and falls; ``SLOPE`` is its slope in λ at the policy's own
-λ: about 0 where β is right, above 0 where a smaller β would have brought more, below 0 where gold has turned. The
-curvature follows, since the gain in gold over the reference is the same in all runs but for the unit. Units of proxy
-and grades, and their zeros, differ from run to run. Grades of healthy runs scatter more for other reasons, so that their
-spread is like that of regressed ones.
+Under the reference the proxy of a response is a + b·u with u standard normal; a policy is the optimum at some β, so
+its responses have u normal with mean λ = b/β and standard deviation 1, KL = λ²/2, and log Z is known. The mean grade
+of a response is a parabola in u. Along β its expectation rises, turns and falls; ``SLOPE`` is its slope in λ at the
+policy's own λ: about 0 where β is right, above 0 where a smaller β would have brought more, below 0 where gold has
+turned. The curvature follows, since the gain in gold over the reference is the same in all runs but for the unit.
+Units of proxy and grades, and their zeros, differ from run to run. Grades of healthy runs scatter more for other
+reasons, so that their spread is like that of regressed ones.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def draw(rng: np.random.Generator, kind: str, shift: float) -> BetaRun:
 
 
 def pairs(seed: int, n: int) -> list[tuple[BetaRun, BetaRun]]:
-    """n pairs (healthy, regressed), each of one KL; β is too large in every other regressed one, too small in the rest."""
+    """n pairs (healthy, regressed), each of one KL; β is too large in every other regressed one, else too small."""
     rng = np.random.default_rng(seed)
     found = []
     for k in range(n):
@@ -157,7 +157,7 @@ def unscaled(run: dict, grade) -> float:
 
 
 def unscaled_difference(run: dict, grade) -> float:
-    """|difference| of the mean grades of the samples that the proxy likes best and least, in whatever unit they have."""
+    """|difference| of the mean grades of the samples that the proxy likes best and least, in whatever unit."""
     return abs(signed_difference(run, grade))
 
 

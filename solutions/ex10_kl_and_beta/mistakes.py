@@ -259,8 +259,8 @@ MISTAKES_10A = (
     ),
     Mistake(
         "no_reference",
-        "You fit the policy's log-probabilities and leave the reference out. That is a temperature over the reply's reward; "
-        "β is a price for moving *away* from the reference.",
+        "You fit the policy's log-probabilities and leave the reference out. That is a temperature over the reply's "
+        "reward; β is a price for moving *away* from the reference.",
         (_finite(_without_reference), _finite(_without_reference_pair)),
         ("beta",),
     ),
@@ -276,8 +276,8 @@ MISTAKES_10A = (
     ),
     Mistake(
         "average_price",
-        "You divide the reward that was gained by the nats that were spent: the price of a nat *on average*. β is what the "
-        "*last* nat brought, and the first ones were cheaper.",
+        "You divide the reward that was gained by the nats that were spent: the price of a nat *on average*. β is "
+        "what the *last* nat brought, and the first ones were cheaper.",
         (_finite(_average_price), _average_price_kl_sum),
         ("beta",),
     ),
@@ -318,8 +318,9 @@ MISTAKES_10A = (
     ),
     Mistake(
         "infinite_missed",
-        "Where nothing has moved you do not say ∞: the log-ratios are flat, so a unit of reward has bought no nat at all, "
-        "and the price that explains that has no upper end. (At the other end, where only the best is left, β is 0.)",
+        "Where nothing has moved you do not say ∞: the log-ratios are flat, so a unit of reward has bought no nat at "
+        "all, and the price that explains that has no upper end. (At the other end, where only the best is left, β "
+        "is 0.)",
         (
             _rows(lambda *row: math.nan if beta_of_row(*row) == math.inf else beta_of_row(*row)),
             _rows(lambda *row: min(beta_of_row(*row), 1e12)),
@@ -356,8 +357,8 @@ MISTAKES_10A = (
     ),
     Mistake(
         "never_said",
-        "A reply that the reference never says decides your result. Its log-ratio is −∞ − (−∞); it belongs in no sum, in no "
-        "maximum, and no floor makes it a number.",
+        "A reply that the reference never says decides your result. Its log-ratio is −∞ − (−∞); it belongs in no "
+        "sum, in no maximum, and no floor makes it a number.",
         (_never_said_counts, _never_said_floored),
         ("support",),
     ),
@@ -591,15 +592,15 @@ MISTAKES_10B = (
     ),
     Mistake(
         "times_beta",
-        "You multiply the proxy by β. β is the temperature, in the proxy's units per nat: the smaller it is, the sharper "
-        "are the weights. Multiplied with is 1/β.",
+        "You multiply the proxy by β. β is the temperature, in the proxy's units per nat: the smaller it is, the "
+        "sharper are the weights. Multiplied with is 1/β.",
         (_worth(weights=_times), _worth(weights=_times_small)),
         ("gold",),
     ),
     Mistake(
         "batch",
-        "Your weights sum to 1 over all prompts together. Each prompt has a Z of its own, or the prompt with the largest "
-        "proxies takes all the weight.",
+        "Your weights sum to 1 over all prompts together. Each prompt has a Z of its own, or the prompt with the "
+        "largest proxies takes all the weight.",
         (_worth(weights=_over_the_batch), _worth(weights=_mean_z)),
         ("prompts",),
     ),
@@ -611,7 +612,8 @@ MISTAKES_10B = (
     ),
     Mistake(
         "proxy_worth",
-        "You report what the *proxy* thinks of it. The proxy decides where the policy goes; gold decides what that is worth.",
+        "You report what the *proxy* thinks of it. The proxy decides where the policy goes; gold decides what that "
+        "is worth.",
         (
             _worth(value=lambda gold, proxy: proxy),
             _worth(value=lambda gold, proxy: proxy - proxy.mean(-1, keepdim=True)),
@@ -621,8 +623,8 @@ MISTAKES_10B = (
     ),
     Mistake(
         "gold_climbed",
-        "Your weights come from gold. The run will climb the *proxy*, since nobody grades every reply; gold only tells what that "
-        "was worth.",
+        "Your weights come from gold. The run will climb the *proxy*, since nobody grades every reply; gold only "
+        "tells what that was worth.",
         (
             lambda proxy, gold, *rest: choose_beta(gold, gold, *rest),
             lambda proxy, gold, *rest: choose_beta(gold, proxy, *rest),
@@ -643,15 +645,15 @@ MISTAKES_10B = (
     ),
     Mistake(
         "kl_turned",
-        "Your KL is the other one, KL(π_ref‖π): its mean is over the reference's samples. What is paid for is KL(π‖π_ref), a "
-        "mean under the weights.",
+        "Your KL is the other one, KL(π_ref‖π): its mean is over the reference's samples. What is paid for is "
+        "KL(π‖π_ref), a mean under the weights.",
         (_worth(nats=_turned_kl), _worth(nats=_turned_kl_square)),
         ("cost",),
     ),
     Mistake(
         "no_log_n",
-        "You take the weights' entropy for their KL. KL is measured from the samples as they are, each with weight 1/N, and is "
-        "0 where nothing is reweighted.",
+        "You take the weights' entropy for their KL. KL is measured from the samples as they are, each with weight "
+        "1/N, and is 0 where nothing is reweighted.",
         (_worth(nats=_no_log_n), _worth(nats=_entropy)),
         ("cost",),
     ),
@@ -666,8 +668,8 @@ MISTAKES_10B = (
     ),
     Mistake(
         "price_ignored",
-        "The nats cost nothing in your answer: it does not change with the price, or changes as if β itself were the price. "
-        "β is in the proxy's units; what a nat costs you, in gold, is `price`.",
+        "The nats cost nothing in your answer: it does not change with the price, or changes as if β itself were the "
+        "price. β is in the proxy's units; what a nat costs you, in gold, is `price`.",
         (
             _worth(nats=lambda logw: torch.zeros_like(logw[..., 0])),
             _own_price(lambda betas, price: betas * price),
@@ -683,15 +685,15 @@ MISTAKES_10B = (
     ),
     Mistake(
         "all_seen",
-        "You choose a β at which one or two samples carry all the weight, whatever you show as its worth. Where the effective "
-        "number of samples falls short, the worth is −∞ and the β is none to choose.",
+        "You choose a β at which one or two samples carry all the weight, whatever you show as its worth. Where the "
+        "effective number of samples falls short, the worth is −∞ and the β is none to choose.",
         (_least_refused_only, _chosen_among_all),
         ("chosen_seen",),
     ),
     Mistake(
         "seen_on_average",
-        "It is not enough that the prompts have enough effective samples on average, or that some have: a prompt with one effective "
-        "sample is a guess, and a mean hides it.",
+        "It is not enough that the prompts have enough effective samples on average, or that some have: a prompt "
+        "with one effective sample is a guess, and a mean hides it.",
         (
             _seen(lambda logw, least: effective(logw).mean(-1) >= least),
             _seen(lambda logw, least: (effective(logw) >= least).any(-1)),
@@ -750,8 +752,8 @@ MISTAKES_10B = (
     ),
     Mistake(
         "no_refusal",
-        "Something without an answer goes through: a β that is not above 0, a price below 0, or samples too few at every β. "
-        "Raise ValueError.",
+        "Something without an answer goes through: a β that is not above 0, a price below 0, or samples too few at "
+        "every β. Raise ValueError.",
         (_no_refusal(math.inf), _no_refusal(0.0)),
         ("refuses",),
         fails=True,
@@ -852,8 +854,8 @@ def _reversed_place(run, grade):
 MISTAKES_10D = (
     Mistake(
         "no_gold",
-        "Your score asks for no grade. KL, β and the proxy's gain say how far the policy went; whether that was too far, "
-        "gold alone can say.",
+        "Your score asks for no grade. KL, β and the proxy's gain say how far the policy went; whether that was too "
+        "far, gold alone can say.",
         (
             hidden_runs.kl_estimate,
             hidden_runs.proxy_gain,
@@ -864,8 +866,8 @@ MISTAKES_10D = (
     ),
     Mistake(
         "level",
-        "You compare the *level* of gold, after against before. All runs have gained alike. The question is whether more or "
-        "less β would have gained more: a slope.",
+        "You compare the *level* of gold, after against before. All runs have gained alike. The question is whether "
+        "more or less β would have gained more: a slope.",
         (
             hidden_runs.gold_gain,
             lambda run, grade: -_gain(run, grade(hidden_runs.FIRST[:50])),
@@ -881,8 +883,8 @@ MISTAKES_10D = (
     ),
     Mistake(
         "reference_only",
-        "You look at how proxy and gold go together over the *reference's* replies. There nearly every proxy is good; where is "
-        "the policy now?",
+        "You look at how proxy and gold go together over the *reference's* replies. There nearly every proxy is "
+        "good; where is the policy now?",
         (
             hidden_runs.reference_correlation,
             lambda run, grade: abs(hidden_runs.reference_correlation(run, grade)),
@@ -891,7 +893,8 @@ MISTAKES_10D = (
     ),
     Mistake(
         "one_way",
-        "Your score knows one way to be wrong. A β that is too large scores as low as it can with you, and it is regressed, too.",
+        "Your score knows one way to be wrong. A β that is too large scores as low as it can with you, and it is "
+        "regressed, too.",
         (
             hidden_runs.signed_correlation,
             lambda run, grade: -hidden_runs.signed_correlation(run, grade),
@@ -902,8 +905,8 @@ MISTAKES_10D = (
     ),
     Mistake(
         "units",
-        "You measure the slope in whatever units proxy and grades have in this run. A number that is large in one unit is small in "
-        "another: compare it with its own scatter.",
+        "You measure the slope in whatever units proxy and grades have in this run. A number that is large in one "
+        "unit is small in another: compare it with its own scatter.",
         (hidden_runs.unscaled, hidden_runs.unscaled_slope, hidden_runs.unscaled_difference),
         ("separates",),
     ),

@@ -18,8 +18,8 @@ from helpers.grader.run_answer import Unusable
 
 HEADING = "Your crowd"
 EXCHANGED = (
-    "Your two crowds stand under each other's name: what is under 'safe' does what the unsafe one should, and the other "
-    "way round."
+    "Your two crowds stand under each other's name: what is under 'safe' does what the unsafe one should, and the "
+    "other way round."
 )
 
 
@@ -64,7 +64,8 @@ def majority_right(right: np.ndarray, many: int) -> np.ndarray:
 class _Crowd:
     """One side's crowd, read and worked out. Raises Unusable, saying what is wrong.
 
-    one, many: how often one answer and the majority of many are right; agree: how often two answers on a pair are equal.
+    one, many: how often one answer and the majority of many are right;
+    agree: how often two answers on a pair are equal.
     """
 
     def __init__(self, side: Any, bounds: dict[str, Any], least: float):

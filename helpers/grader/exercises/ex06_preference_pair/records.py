@@ -26,7 +26,10 @@ Read = Callable[
 ]  # what came back → a list that can be compared; may raise Unusable
 EXPLAINS = 0.5  # share of what failed and of what a mistake shows that has to coincide, for it to be told alone
 
-RANDOM = "Asked again about the same input, your function returns something else: chance decides, or what was asked before."
+RANDOM = (
+    "Asked again about the same input, your function returns something else: "
+    "chance decides, or what was asked before."
+)
 
 
 # ---- what came back -------------------------------------------------------------------------
