@@ -7,7 +7,7 @@
 PYTHON ?= $(if $(filter Windows_NT,$(OS)),python,python3)
 TORCH ?=
 TORCH_INDEX ?=
-SEEDS ?= 261-270
+SEEDS ?= 281-290
 
 VENV_PYTHON := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 READY = $(PYTHON) -m tools.environment --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
