@@ -11,6 +11,7 @@ needed by every section.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -131,7 +132,9 @@ def carry_out(options: argparse.Namespace) -> tuple[dict[str, float], Path]:
     output.parent.mkdir(parents=True, exist_ok=True)  # now, not after minutes of work
     seconds = execute(notebook, source.resolve().parent)
     tidy(notebook)
-    write_whole(output, nbformat.writes(notebook) + "\n")
+    # no indentation: a line of source still has a line of its own, and the lesson is 125 kB smaller
+    plain = json.loads(nbformat.writes(notebook))
+    write_whole(output, json.dumps(plain, ensure_ascii=False, indent=0) + "\n")
     return seconds, output
 
 
