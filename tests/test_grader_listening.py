@@ -430,7 +430,7 @@ def test_a_panel_appears_on_a_terminal_that_knows_few_characters(encoding):
         b"0.0",
         b"0.0",
     ]
-    assert b"4a" in found.stdout and b"of 60 points" in found.stdout
+    assert b"4a" in found.stdout and b"of 100 points" in found.stdout
 
 
 def test_check_shows_the_panel_itself_where_there_is_a_front_end(monkeypatch):

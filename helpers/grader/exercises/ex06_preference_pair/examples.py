@@ -89,7 +89,8 @@ def _replies(pairs) -> list[list[list[str]]]:
             or len(pair) != 2
             or any(type(y) is not str for y in pair)
         ):
-            raise ValueError(f"pair {k}: expected two texts")
+            found = "None" if pair is None else f"a {type(pair).__name__}"
+            raise ValueError(f"pair {k} is {found}: expected two texts")
         split = [reply.split() for reply in pair]
         for reply in split:
             unknown = [word for word in reply if word not in WORTH]
