@@ -235,7 +235,7 @@ class World:
     # ---- gold reward ----------------------------------------------------------------------
 
     def reward(self, prompt: str, response: str) -> float:
-        """Gold reward r*(x, y) of one response, in nats (the annotators' log-odds); see ``policy_text``."""
+        """Gold reward r*(x, y) of one response; see ``policy_text``."""
         request = self.prompts[self.prompt_index(prompt)]
         words = [self.words[i] for i in self._ids(response)]
         given = [word for word in words if word in self.steps]
