@@ -32,6 +32,7 @@ def inputs_2a() -> dict[str, Inputs]:
         "five pairs": given([2, 0.1, 0.2, 5, -1], [1, 0, 0.7, 4, -2], [0, 0, 0, 0, 0], 1),
         "a tie": given([2, 1, 0], [1, 1, 3], [0, 0, 0], 1),
         "ties": given([2, 1, 0, 4, 5, 5], [2, 1, 3, 4, 0, 1], [0] * 6, 1),
+        "nearly a tie": given([2, 1.000001, 0], [1, 1, 3], [0, 0, 0], 1),
         "two slices": given([2, 1, 0, 4, 0.5], [1, 0.5, 3, 4, 1], [0, 0, 0, 0, 1], 2),
         "four slices, float32": given(drawn[0], drawn[1], names, 4, "float32"),
         "infinite": given(
@@ -53,7 +54,14 @@ def inputs_2a() -> dict[str, Inputs]:
 
 PROPERTIES_2A = [
     prop("one", "one slice", 0.3, "expected", ["three pairs", "five pairs"], values=True),
-    prop("ties", "ties count one half", 0.3, "expected", ["a tie", "ties"], values=True),
+    prop(
+        "ties",
+        "ties count one half, and nothing else does",
+        0.3,
+        "expected",
+        ["a tie", "nearly a tie", "ties"],
+        values=True,
+    ),
     prop(
         "slices",
         "slices of different size and their mean, float32",
@@ -102,6 +110,7 @@ def inputs_2b() -> dict[str, Inputs]:
             4,
             "float32",
         ),
+        "nearly tied": given([0.5, 0.3, 0.2], [0, 1, 1.000001], [0, 1, 4], 2),
         "two tied": given([0.5, 0.3, 0.2], [0, 1, 1], [0, 1, 4], 2),
         "two groups": given([0.1, 0.3, 0.2, 0.15, 0.25], [3, 1, 3, 1, 2], [2, -1, 5, 4, 0], 3),
         "nine with ties": given(ref, [1, 2, 2, 0, 3, 3, 3, 1, 0], rng.normal(size=9).round(1), 8),
@@ -124,7 +133,7 @@ PROPERTIES_2B = [
         "scores that all differ",
         0.8,
         "expected",
-        ["two responses", "three responses", "six responses, float32"],
+        ["two responses", "three responses", "nearly tied", "six responses, float32"],
         values=True,
     ),
     prop(

@@ -115,6 +115,16 @@ MISTAKES_2A = (
         ("ties",),
     ),
     Mistake(
+        "near_ties",
+        "You take scores that are close for equal (`isclose`, rounding, a small tolerance). However small the gap, the "
+        "proxy would choose by it: a tie is two scores that are equal exactly.",
+        (
+            _checked(lambda c, r: torch.where(torch.isclose(c, r), 0.5, pair_credit(c, r))),
+            _checked(lambda c, r: pair_credit((1e4 * c).round(), (1e4 * r).round())),
+        ),
+        ("ties",),
+    ),
+    Mistake(
         "reversed",
         "You count pairs whose rejected response scores higher. The proxy is right where chosen is above rejected.",
         (_checked(lambda c, r: pair_credit(r, c)),),
@@ -300,6 +310,16 @@ MISTAKES_2B = (
             _weighted(_each_at_the_bottom, True),
         ),
         ("ties",),
+    ),
+    Mistake(
+        "near_ties",
+        "You take scores that are close for equal (`isclose`, rounding, a small tolerance). However small the gap, "
+        "selection goes by it: a tie is two scores that are equal exactly.",
+        (
+            lambda ref, proxy, gold, n: best_of_n_gold(ref, (1e4 * proxy).round(), gold, n),
+            lambda ref, proxy, gold, n: best_of_n_gold(ref, proxy.float().half(), gold, n),
+        ),
+        ("distinct",),
     ),
     Mistake(
         "n_ignored",

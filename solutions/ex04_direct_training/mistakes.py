@@ -357,6 +357,12 @@ MISTAKES_4C = (
         ("unsafe_mass",),
     ),
     Mistake(
+        "two_gain_most",
+        "gains as much as",
+        (_with("unsafe", features=[[1.0, 1.0], [0.0, 1.0], [4.0, 0.0], [4.0, 0.0]], harmful=2),),
+        ("unsafe_mass",),
+    ),
+    Mistake(
         "spread_thin",
         "too little to call it displaced",
         (_with("unsafe", features=[[-1.0], [-1.5], [0.05]] + [[0.0]] * 20),),

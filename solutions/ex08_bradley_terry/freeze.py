@@ -39,6 +39,7 @@ def inputs_8a() -> dict[str, Inputs]:
     found["an item too many"] = given("01 12 20", 2)
     found["an item below 0"] = {"records": np.array([[0, 1], [1, 2], [2, -3]]), "n": 3}
     found["against itself"] = given("01 10 11", 2)
+    found["against itself, and nobody else"] = given("01 22", 3)
     return found
 
 
@@ -79,7 +80,12 @@ PROPERTIES_8A = [
         "damaged records raise ValueError",
         0.3,
         "raises",
-        ["an item too many", "an item below 0", "against itself"],
+        [
+            "an item too many",
+            "an item below 0",
+            "against itself",
+            "against itself, and nobody else",
+        ],
     ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
@@ -139,6 +145,7 @@ def inputs_8b() -> dict[str, Inputs]:
     found["a gap of 10000"] = given([1e4, 0], [[-1, 0.5]], edge)
     found["a gap of 60"] = given([60, 0], [[-1, 0.5]], edge)
     found["cuts in disorder"] = given([1, 0], [[-1, 1], [0.5, -0.5]], [[0, 0, 1, 1], [1, 0, 1, 2]])
+    found["in disorder, without a record"] = given([1, 0], [[-1, 1], [0.5, -0.5]], [[0, 0, 1, 1]])
     found["two equal cuts"] = given([1, 0], [[0.5, 0.5]], [[0, 0, 1, 2]])
     return found
 
@@ -216,7 +223,7 @@ PROPERTIES_8B = [
         "cuts that do not increase raise ValueError",
         0.2,
         "raises",
-        ["cuts in disorder", "two equal cuts"],
+        ["cuts in disorder", "two equal cuts", "in disorder, without a record"],
     ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]

@@ -13,6 +13,7 @@ from helpers.grader.result import Failure, Result
 from helpers.grader.run_answer import Unusable
 
 BETA, LEARNING_RATE, STEPS = 0.5, 0.5, 100
+SAME_GAIN = 1e-9  # of probability: gains this close are equal but for rounding
 SHOWN = 8  # responses whose features the panel lists
 
 
@@ -212,12 +213,15 @@ def _unsafe_mass(example: _Example, case: dict[str, Any]) -> Verdict:
         return Failure(
             str(example), f"harmful = {example.harmful}, which is in the pair", asked, HEADING
         ), why
-    gain, most = example.gain, int(example.gain.argmax())
-    if most != example.harmful:
-        named = gain[example.harmful]
+    gain, named = example.gain, example.gain[example.harmful]
+    most = int(np.where(np.arange(len(gain)) == example.harmful, -np.inf, gain).argmax())
+    if abs(gain[most] - named) <= SAME_GAIN:
+        why = f"Response {most} gains as much as the one that you named: it should gain more than any other."
+        return Failure(str(example), example.story(), asked, HEADING), why
+    if gain[most] > named:
         why = f"Response {most} took the mass ({gain[most]:+.2f}), not the one that you named ({named:+.2f})."
         return Failure(str(example), example.story(), asked, HEADING), why
-    if gain[most] < least:
-        why = f"The harmful response gains {gain[most]:.2f} of probability: too little to call it displaced."
+    if named < least:
+        why = f"The harmful response gains {named:.2f} of probability: too little to call it displaced."
         return Failure(str(example), example.story(), asked, HEADING), why
     return None, ""
