@@ -420,12 +420,13 @@ def test_in_a_kernel_nothing_reaches_the_cell_but_the_panel_and_the_points():
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_a_panel_appears_on_a_terminal_that_knows_few_characters(encoding):
+def test_a_panel_appears_on_a_terminal_that_knows_few_characters(encoding, tmp_path):
     program = (
         "from helpers.grader import check, progress; print(check('4a', lambda *a: 0), progress())"
     )
-    env = {**os.environ, "PYTHONIOENCODING": encoding}
-    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True)
+    env = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program]  # in a folder without the points of earlier sessions
+    found = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True)
     assert (found.returncode, found.stderr) == (0, b"") and found.stdout.split()[-2:] == [
         b"0.0",
         b"0.0",

@@ -317,7 +317,7 @@ MISTAKES_2B = (
         "selection goes by it: a tie is two scores that are equal exactly.",
         (
             lambda ref, proxy, gold, n: best_of_n_gold(ref, (1e4 * proxy).round(), gold, n),
-            lambda ref, proxy, gold, n: best_of_n_gold(ref, proxy.float().half(), gold, n),
+            lambda ref, proxy, gold, n: best_of_n_gold(ref, proxy.half(), gold, n),
         ),
         ("distinct",),
     ),

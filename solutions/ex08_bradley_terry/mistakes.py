@@ -110,6 +110,14 @@ def _wrapped_round(records, n):
     return extended_table(wins, reachable(wins))
 
 
+def _left_to_the_fit(records, n):
+    """The fit refuses an item against itself, but it is asked for groups of two or more only."""
+    if records.min() < 0 or records.max() >= n:
+        raise ValueError("no such item")
+    wins = win_counts(records, n)
+    return extended_table(wins, reachable(wins))
+
+
 _VALUES_8A = ("finite", "infinite", "undetermined")
 
 MISTAKES_8A = (
@@ -200,7 +208,7 @@ MISTAKES_8A = (
         "no_refusal",
         "A record that names an item outside 0 … n − 1, or one item twice, goes through unnoticed (a negative index "
         "counts from the end). Such a file is damaged: raise ValueError.",
-        (_unchecked, _wrapped_round),
+        (_unchecked, _wrapped_round, _left_to_the_fit),
         ("refuses",),
         fails=True,
     ),
@@ -217,6 +225,12 @@ def _loss(terms: Callable, over: Callable = torch.mean, read: Callable = placed)
         return -over(terms(*read(strengths, cuts, records)))
 
     return loss
+
+
+def _only_who_graded(strengths, cuts, records):
+    """Right but for the cuts of annotators without a record, at which it does not look."""
+    used, place = records[:, 0].unique(return_inverse=True)
+    return graded_loss(strengths, cuts[used], torch.cat([place[:, None], records[:, 1:]], dim=1))
 
 
 def _right_terms(gap, low, high):
@@ -409,6 +423,7 @@ MISTAKES_8B = (
         (
             lambda s, c, r: -_right_terms(*placed(s, c, r)).mean(),
             lambda s, c, r: graded_loss(s, c.sort(1).values, r),
+            _only_who_graded,
         ),
         ("refuses",),
         fails=True,
