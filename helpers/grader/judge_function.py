@@ -259,8 +259,8 @@ def _diagnoses(
     return tuple(m["message"] for m in case["mistakes"] if recognised(m))
 
 
-def shown(values: np.ndarray | float | str) -> str:
-    """Numbers for a reader: in full where there are few."""
+def shown(values: np.ndarray | float | str, digits: int = 5) -> str:
+    """Numbers for a reader: all where there are few, arrays to so many digits after the point."""
     if isinstance(values, str):
         return values
     if not isinstance(values, np.ndarray):
@@ -270,15 +270,24 @@ def shown(values: np.ndarray | float | str) -> str:
     if values.size > SHOWN:
         return f"{values.dtype} array of shape {values.shape}"
     text = np.array2string(
-        values, precision=5, separator=", ", suppress_small=True, max_line_width=72
+        values, precision=digits, separator=", ", suppress_small=True, max_line_width=72
     )
     return text if values.ndim > 1 or values.dtype == bool else f"{text}  shape {values.shape}"
 
 
 def _shown_inputs(inputs: dict[str, Any]) -> str:
     return "\n".join(
-        f"{name} = {_indented(shown(value), len(name) + 3)}" for name, value in inputs.items()
+        f"{name} = {_indented(shown(value, _digits(value)), len(name) + 3)}"
+        for name, value in inputs.items()
     )
+
+
+def _digits(given: Any) -> int:
+    """Five after the point, and eight where five would show a number as whole that is not: 1.000001 is no tie with 1."""
+    if not isinstance(given, np.ndarray) or given.dtype.kind != "f":
+        return 5
+    rounded = given.round(5)
+    return 8 if np.any((rounded == rounded.round()) & (given != rounded)) else 5
 
 
 def _indented(text: str, width: int) -> str:

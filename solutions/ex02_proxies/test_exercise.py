@@ -293,3 +293,13 @@ def test_worked_numbers_in_the_hints_are_right():
     assert f"= {1 - 0.9**64:.3f}" in flowing(
         "h2c"
     ) and f"= {1 - (1999 / 2000) ** 256:.3f}" in flowing("h2d")
+
+
+# ---- near ties ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["2a", "2b"])
+def test_the_panel_shows_the_gap_that_a_tolerance_does_not_see(part):
+    mistake = next(m for m in mistakes.MISTAKES[part] if m.key == "near_ties")
+    for writing in mistake.writings:
+        assert "1.000001" in graded(part, writing).failure.inputs
