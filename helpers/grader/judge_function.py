@@ -283,7 +283,7 @@ def _shown_inputs(inputs: dict[str, Any]) -> str:
 
 
 def _digits(given: Any) -> int:
-    """Five after the point, and eight where five would show a number as whole that is not: 1.000001 is no tie with 1."""
+    """Five after the point; eight where five would show as whole what is not: 1.000001 is no tie with 1."""
     if not isinstance(given, np.ndarray) or given.dtype.kind != "f":
         return 5
     rounded = given.round(5)
