@@ -1,4 +1,4 @@
-"""The first cell of a notebook that carries ``helpers`` inside: the package as text, and the function that unpacks it."""
+"""The first cell of a notebook that carries ``helpers`` inside: the package as text, and what unpacks it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell
 ROOT = Path(__file__).resolve().parent.parent
 TAG = "carrier"
 CELL = """\
-# @title Run this cell first, also after a restart: it unpacks the code that this file carries {{ display-mode: "form" }}
+# @title Run this cell first, also after a restart: it unpacks the code that is inside {{ display-mode: "form" }}
 # The long line at the end is the lesson's folder `helpers`, compressed: {count} files of plain Python and data. They go
 # into the folder {folder} beside this notebook. What you change there is kept; delete the folder to begin anew.
 {function}

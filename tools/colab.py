@@ -1,5 +1,7 @@
-"""Notebooks of one file each, for Colab: ``python -m tools.colab`` writes the lesson, its chapters, the homework and each
-exercise into build/colab. Each carries ``helpers`` inside, has no outputs, and needs nothing but what Colab has.
+"""Notebooks of one file each, for Colab: ``python -m tools.colab`` writes them into build/colab.
+
+They are the lesson, its chapters, the homework and each exercise. Each carries ``helpers`` inside, has no outputs, and
+needs nothing but what Colab has.
 
 REPOSITORY below is the one place that names where the lesson is published, as owner/name on GitHub. With it,
 ``make colab`` also puts the badge into README.md and the name into the set-up cells of theory.ipynb and
@@ -36,10 +38,11 @@ TOGETHER = {"10": "10_11", "11": "10_11", "Clinic": "C"}  # chapters whose file 
 OPENING = """\
 # {title}
 
-This file is complete: it carries the code it needs. Upload it to Colab (File, Upload notebook) or open it in any Jupyter
-with PyTorch, Matplotlib and ipywidgets; nothing is downloaded. Then run the cells in order, or all of them
-(Runtime, Run all). After a restart begin again with the first cell. Colab forgets the machine some time after you leave:
-keep your work with File, Download, or in Drive.{rest}"""
+This file is complete: it carries the code it needs, and nothing is downloaded.
+Upload it to Colab (File, Upload notebook), or open it in any Jupyter with PyTorch,
+Matplotlib and ipywidgets. Run the cells in order, or all of them (Runtime, Run all);
+after a restart begin again with the first. Colab forgets the machine some time after
+you leave: keep your work with File, Download, or in Drive.{rest}"""
 
 
 # ---- which cells ------------------------------------------------------------------------------
@@ -71,10 +74,19 @@ def without_dead_links(cell: NotebookNode) -> NotebookNode:
     return cell
 
 
+def fetching_nothing(cell: NotebookNode) -> NotebookNode:
+    """What a set-up cell would fetch in Colab is in the file already."""
+    if cell.cell_type == "code":
+        cell.source = re.sub(
+            r'^REPOSITORY = ".*?"', 'REPOSITORY = ""', cell.source, flags=re.MULTILINE
+        )
+    return cell
+
+
 def complete(title: str, rest: str, carried: NotebookNode, cells: list) -> NotebookNode:
     """A notebook that stands alone: an opening, the carrier, and copies of the cells."""
     kept = [cell for cell in cells if ONLY_STORED not in cell.metadata.get("tags", [])]
-    cells = [without_dead_links(copy.deepcopy(cell)) for cell in kept]
+    cells = [fetching_nothing(without_dead_links(copy.deepcopy(cell))) for cell in kept]
     opening = new_markdown_cell(OPENING.format(title=title, rest=rest), id="about-this-file")
     notebook = without_outputs(new_notebook(cells=[opening, carried, *cells]))
     notebook.metadata = {
@@ -129,7 +141,10 @@ NAME_PLACE = re.compile(r'^(\s*"REPOSITORY = \\")[^"\\]*(\\")', re.MULTILINE)
 
 def with_badge(readme: str, repository: str) -> str:
     """README's text with the badge behind its mark, or without one as long as there is no repository."""
-    mark = "<!-- colab: REPOSITORY in tools/colab.py names the repository, `make colab` writes the badge here -->\n"
+    mark = (
+        "<!-- colab: REPOSITORY in tools/colab.py names the repository, "
+        "`make colab` writes the badge here -->\n"
+    )
     address = f"https://colab.research.google.com/github/{repository}/blob/main/theory.ipynb"
     picture = "https://colab.research.google.com/assets/colab-badge.svg"
     badge = f"[![Open the lesson in Colab]({picture})]({address})\n" if repository else ""

@@ -27,7 +27,10 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = "theory.ipynb", "exercises.ipynb"
 ONLY_STORED = "only-stored"  # tag of a cell about the stored notebook, which no copy has
 MADE_FROM = ".made_from.json"  # beside the copies: the content of which each was made
-CHANGED = "{name} has changed since work/{name} was made: `{python} -m tools.working_copy fresh` makes a new copy and keeps yours"
+CHANGED = (
+    "{name} has changed since work/{name} was made: `make fresh` (without make: python -m tools.working_copy "
+    "fresh) makes a new copy and keeps yours beside it"
+)
 
 
 def without_outputs(notebook: NotebookNode) -> NotebookNode:
@@ -75,7 +78,7 @@ def make_copies(root: Path, fresh: bool = False) -> list[str]:
         now, known = content(stored), made_from(folder)
         if copied.exists() and known.get(name) != now:
             if not fresh:
-                lines.append(CHANGED.format(name=name, python=Path(sys.executable).name))
+                lines.append(CHANGED.format(name=name))
                 continue
             kept = free_name(copied)
             copied.rename(kept)
