@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell
 ROOT = Path(__file__).resolve().parent.parent
 TAG = "carrier"
 CELL = """\
-# @title Run this cell first, also after a restart: it unpacks the code that is inside {{ display-mode: "form" }}
+# @title Run this first, also after a restart: it unpacks the code inside
 # The long line at the end is the lesson's folder `helpers`, compressed: {count} files of plain Python and data. They go
 # into the folder {folder} beside this notebook. What you change there is kept; delete the folder to begin anew.
 {function}

@@ -104,9 +104,11 @@ def lesson_files(theory: NotebookNode) -> dict[str, NotebookNode]:
     made = {"lesson": complete("The whole lesson, in one file", "", carried, theory.cells)}
     for name, cells in chapters(theory).items():
         inside = sections(cells)
-        listed = "".join(f"\n- {heading}" for heading in inside)
         title = f"{inside[0]} (one chapter of the lesson)"
-        rest = f"\n\nInside:\n{listed}\n\nSection numbers that are not in this list are in the other files."
+        named = (heading.replace(". ", "\\. ", 1) for heading in inside[1:])  # '11. ' begins a list
+        listed = "".join(f"\n- {heading}" for heading in named)
+        rest = f"\n\nInside:\n{listed}" if listed else ""
+        rest += "\n\nSections that a text names and that are not here are in the other files."
         file = name if name == "tour" else f"chapter_{name}"
         made[file] = complete(title, rest, carried, [*setup, *cells])
     return made
