@@ -13,7 +13,7 @@ VENV_PYTHON := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 READY = $(PYTHON) -m tools.environment --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: lesson run test slow store seeds exercises oracle clean python environment
+.PHONY: lesson run test slow store seeds site exercises oracle clean python environment
 
 lesson: python
 	$(READY) lesson
@@ -35,6 +35,9 @@ store: environment
 
 seeds: environment
 	$(VENV_PYTHON) -m tools.seeds $(SEEDS)
+
+site: environment
+	$(VENV_PYTHON) -m tools.website
 
 exercises: environment
 	$(VENV_PYTHON) -m solutions.build
