@@ -1,5 +1,7 @@
-"""The lesson in JupyterLab in a real browser: does it open, render and run?"""
+"""The lesson in a real browser: does it open, render and run in JupyterLab, and do its static pages stand alone?"""
 
+import contextlib
+import json
 import shutil
 import socket
 import subprocess
@@ -9,6 +11,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tools import website
+from tools.notebooks import load
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
@@ -55,8 +60,8 @@ def lab(tmp_path_factory):
         server.wait(20)
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+@contextlib.contextmanager
+def window_of(profile, size="1200,1600", log_requests=False):
     """Headless Chromium, driven by selenium."""
     chromium, driver = (
         shutil.which("chromium") or shutil.which("google-chrome"),
@@ -70,13 +75,23 @@ def browser(tmp_path_factory):
 
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
+    if log_requests:
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                 "--window-size=1200,1600", f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):  # fmt: skip
+                 f"--window-size={size}", f"--user-data-dir={profile}"):  # fmt: skip
         options.add_argument(flag)
     window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield window
-    window.quit()
+    try:
+        yield window
+    finally:
+        window.quit()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with window_of(tmp_path_factory.mktemp("profile")) as window:
+        yield window
 
 
 def wait_for(browser, script, seconds=180):
@@ -160,3 +175,35 @@ def test_an_exercise_is_checked_in_the_browser(lab, browser):
         120,
     )
     browser.save_screenshot(str(BUILD / "browser_exercises.png"))
+
+
+def test_the_site_s_pages_ask_nobody_for_anything(tmp_path):
+    """All pages, opened one after the other: what each requests is a file beside it, and all of it is there."""
+    pages = website.write(load(ROOT / "theory.ipynb"), tmp_path / "site")
+    with window_of(tmp_path / "profile", "500,900", log_requests=True) as window:
+        asked = {}
+        window.get("about:blank")
+        window.get_log("performance")  # of the browser's own first page
+        for page in pages:
+            window.get((tmp_path / "site" / f"{page.name}.html").as_uri())
+            window.execute_script(
+                "document.querySelectorAll('img').forEach(i => i.loading = 'eager')"
+            )
+            wait_for(
+                window,
+                "return [...document.images].every(i => i.complete && i.naturalWidth > 100)",
+                20,
+            )
+            messages = [
+                json.loads(entry["message"])["message"] for entry in window.get_log("performance")
+            ]
+            sent = [
+                m["params"]["request"]["url"]
+                for m in messages
+                if m["method"] == "Network.requestWillBeSent"
+            ]
+            asked[page.name] = [url for url in sent if not url.startswith(("file://", "data:"))]
+            assert any(url.endswith("style.css") for url in sent), "the log is empty"
+            wide = window.execute_script("return document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, (page.name, wide)
+    assert {name: urls for name, urls in asked.items() if urls} == {}
