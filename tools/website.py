@@ -111,7 +111,7 @@ def _mathml(formula: str, display: str) -> str:
     drawn = convert(plain, display=display)
     if "\\" in drawn:
         raise ValueError(f"no MathML for ${formula}$")
-    return drawn
+    return f'<span class="wide">{drawn}</span>' if display == "block" else drawn
 
 
 _read = MarkdownWithMath(renderer=_Renderer(escape=False, exclude_anchor_links=False)).render
