@@ -13,7 +13,7 @@ VENV_PYTHON := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 READY = $(PYTHON) -m tools.environment --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: lesson fresh run test slow store seeds exercises colab oracle clean python environment colab-environment
+.PHONY: lesson fresh run test slow store seeds site exercises colab oracle clean python environment colab-environment
 
 lesson: python
 	$(READY) lesson
@@ -39,6 +39,9 @@ store: environment
 
 seeds: environment
 	$(VENV_PYTHON) -m tools.seeds $(SEEDS)
+
+site: environment
+	$(VENV_PYTHON) -m tools.website
 
 exercises: environment
 	$(VENV_PYTHON) -m solutions.build
