@@ -22,7 +22,7 @@ from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, plain
 
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
-SHOWN = 30  # entries of an array that a reader can take in
+SHOWN = 30  # entries of an array that a reader can take in; of more, the first and last are shown
 
 
 def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
@@ -39,7 +39,14 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
         waits = not spec["values"] and not any(p.held for p in properties)
         earned = None if waits else 0.0 if failure else spec["points"]
         properties.append(
-            Property(spec["key"], spec["name"], spec["points"], earned, None if waits else failure)
+            Property(
+                spec["key"],
+                spec["name"],
+                spec["points"],
+                earned,
+                None if waits else failure,
+                main=spec["values"],
+            )
         )
     unfinished = _unfinished(trial, inputs, case["properties"]) if trial.unfinished else ()
     if trial.first.error:
@@ -103,7 +110,7 @@ class _Observations:
 def _failure(
     spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[str, Any]]
 ) -> Failure | None:
-    """The smallest probe on which a property fails."""
+    """What fails on the smallest of the probes on which a property fails."""
     if spec["kind"] == "unchanged":
         changed = seen.trial.changed
         return (
@@ -113,42 +120,54 @@ def _failure(
         )
     if spec["kind"] == "blocked" and seen.trial.numpy:
         return None  # numpy carries no gradients, so none can leak
-    for probe in spec["probes"]:
-        if spec["kind"] == "raises":
-            failure = _not_refused(probe, seen, inputs[probe["input"]])
-            if failure:
-                return failure
-            continue
-        yours = seen(probe["input"], probe["of"])
-        if "within" in probe and not isinstance(yours, str):
-            low, high = probe["within"]
-            if yours.size != 1 or not low <= yours.item() <= high:
-                expected = (
-                    f"{shown(array(probe['expected']))}   (anything from {low:.7g} to {high:.7g})"
-                )
-                return Failure(_shown_inputs(inputs[probe["input"]]), shown(yours), expected)
-            continue
-        expected = (
-            seen(probe["twin"], probe["of"]) if spec["kind"] == "same" else array(probe["expected"])
-        )
-        wrong = isinstance(yours, str) or isinstance(expected, str)
-        endless = (
-            spec["kind"] == "expected" and not np.isfinite(expected).all()
-        )  # ±∞ or NaN is the right answer there
-        if (
-            wrong
-            or not close(yours, expected, spec["slack"])
-            or not (endless or np.isfinite(yours).all())
-        ):
-            what = f"gradient in {probe['of']}: " if probe["of"] else ""
-            what = f"{probe['of']}: " if probe["of"] in seen.returns else what
-            behind = "   (your value before the change)" if spec["kind"] == "same" else ""
-            return Failure(
-                _shown_inputs(inputs[probe["input"]]),
-                what + shown(yours),
-                what + shown(expected) + behind,
-            )
-    return None
+    failed = [
+        (probe, *texts)
+        for probe in spec["probes"]
+        if (texts := _wrong_on(probe, spec, seen, inputs[probe["input"]]))
+    ]
+    if not failed:
+        return None
+    probe, yours, expected = min(failed, key=lambda found: _size(inputs[found[0]["input"]]))
+    given = inputs[probe["input"]]
+    return Failure(_shown_inputs(given), yours, expected, size=_size(given))
+
+
+def _size(inputs: dict[str, Any]) -> int:
+    """How many numbers an input holds."""
+    return sum(np.size(value) for value in inputs.values())
+
+
+def _wrong_on(
+    probe: dict[str, Any], spec: dict[str, Any], seen: _Observations, given: dict[str, Any]
+) -> tuple[str, str] | None:
+    """Texts of what came back and of what is expected, where these two differ."""
+    if spec["kind"] == "raises":
+        return _not_refused(probe, seen, given)
+    yours = seen(probe["input"], probe["of"])
+    if "within" in probe and not isinstance(yours, str):
+        low, high = probe["within"]
+        if yours.size == 1 and low <= yours.item() <= high:
+            return None
+        right = shown(array(probe["expected"]))
+        return shown(yours), f"{right}   (anything from {low:.7g} to {high:.7g})"
+    same = spec["kind"] == "same"
+    expected = seen(probe["twin"], probe["of"]) if same else array(probe["expected"])
+    if right_on(yours, expected, spec):
+        return None
+    what = f"gradient in {probe['of']}: " if probe["of"] else ""
+    what = f"{probe['of']}: " if probe["of"] in seen.returns else what
+    behind = "   (your value before the change)" if same else ""
+    return what + shown(yours), what + shown(expected) + behind
+
+
+def right_on(yours: np.ndarray | str, expected: np.ndarray | str, spec: dict[str, Any]) -> bool:
+    """Whether what came back is what is expected; both may be the text of a failure."""
+    if isinstance(yours, str) or isinstance(expected, str):
+        return False
+    endless = (
+        spec["kind"] == "expected" and not np.isfinite(expected).all()
+    )  # ±∞ or NaN is the right answer there
+    return close(yours, expected, spec["slack"]) and (endless or bool(np.isfinite(yours).all()))
 
 
 UNFINISHED = (  # of which outcomes, and what to say if all are so, or some
@@ -191,8 +210,11 @@ def _unfinished(
 
 def _not_refused(
     probe: dict[str, Any], seen: _Observations, inputs: dict[str, Any]
-) -> Failure | None:
-    """Whether the answer raises ValueError, with the number in its text that the probe may ask for."""
+) -> tuple[str, str] | None:
+    """Texts of what came back and what is asked, unless the answer raises ValueError.
+
+    Its text has to hold the number that the probe may ask for.
+    """
     outcome = seen.trial.outcome(inputs)
     asked = "ValueError"
     if outcome.refused:
@@ -205,10 +227,9 @@ def _not_refused(
         ):  # two digits after the point will do
             return None
     try:
-        yours = outcome.error or shown(plain(outcome.value))  # None here is no missing `return`
+        return outcome.error or shown(plain(outcome.value)), asked  # None is no missing `return`
     except Unusable as error:
-        yours = str(error)
-    return Failure(_shown_inputs(inputs), yours, asked)
+        return str(error), asked
 
 
 def _diagnoses(
@@ -267,12 +288,16 @@ def shown(values: np.ndarray | float | str, digits: int = 5) -> str:
         return f"{values:g}"
     if values.ndim == 0:
         return f"{values.item():.6g}"
-    if values.size > SHOWN:
-        return f"{values.dtype} array of shape {values.shape}"
     text = np.array2string(
-        values, precision=digits, separator=", ", suppress_small=True, max_line_width=72
+        values,
+        precision=digits,
+        separator=", ",
+        suppress_small=True,
+        max_line_width=72,
+        threshold=SHOWN,
     )
-    return text if values.ndim > 1 or values.dtype == bool else f"{text}  shape {values.shape}"
+    told = values.size > SHOWN or values.ndim == 1 and values.dtype != bool
+    return f"{text}  shape {values.shape}" if told else text
 
 
 def _shown_inputs(inputs: dict[str, Any]) -> str:
