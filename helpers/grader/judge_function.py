@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.cases import array
+from helpers.grader.recognition import Place, best_explanation
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, plain
 
@@ -31,27 +32,42 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
     inputs = {
         name: {k: array(v) for k, v in probe.items()} for name, probe in case["inputs"].items()
     }
-    trial = Trial(answer, next(iter(inputs.values())), tuple(case["differentiable"]))
-    seen = _Observations(trial, inputs, tuple(case.get("returns", ())))
-    properties = []
+    trial = _trial(answer, case, inputs)
+    seen = Observations(trial, inputs, tuple(case.get("returns", ())))
+    properties, failed = [], {}
     for spec in case["properties"]:
-        failure = _failure(spec, seen, inputs)
+        failed[spec["key"]] = _failed(spec, seen, inputs)
+        failure = _smallest(spec, failed[spec["key"]], seen, inputs)
         waits = not spec["values"] and not any(p.held for p in properties)
         earned = None if waits else 0.0 if failure else spec["points"]
+        shown_first = {"failure": None if waits else failure, "main": spec["values"]}
         properties.append(
-            Property(
-                spec["key"],
-                spec["name"],
-                spec["points"],
-                earned,
-                None if waits else failure,
-                main=spec["values"],
-            )
+            Property(spec["key"], spec["name"], spec["points"], earned, **shown_first)
         )
-    unfinished = _unfinished(trial, inputs, case["properties"]) if trial.unfinished else ()
+    unfinished = _unfinished(trial, inputs, case) if trial.unfinished else ()
     if trial.first.error:
         return Result(*head, "error", tuple(properties), unfinished)
-    return judged(*head, properties, unfinished + _diagnoses(case, seen, properties))
+    if all(p.held for p in properties):
+        return judged(*head, properties)
+    return judged(*head, properties, unfinished + _diagnoses(case, seen, properties, failed))
+
+
+def _trial(answer: Callable, case: dict[str, Any], inputs: dict[str, dict[str, Any]]) -> Trial:
+    """The answer on the first input that it does not fail on; on the very first where it fails on all."""
+    refused = inputs_to_refuse(case)
+    trials = (
+        Trial(answer, given, tuple(case["differentiable"]))
+        for name, given in inputs.items()
+        if name not in refused
+    )
+    first = next(trials)
+    return first if not first.first.error else next((t for t in trials if not t.first.error), first)
+
+
+def inputs_to_refuse(case: dict[str, Any]) -> set[str]:
+    """Names of the inputs for which ValueError is asked."""
+    raises = [spec for spec in case["properties"] if spec["kind"] == "raises"]
+    return {probe["input"] for spec in raises for probe in spec["probes"]}
 
 
 def judge_rows(answer: Callable, case: dict[str, Any]) -> Result:
@@ -80,7 +96,7 @@ def in_any_order(answer: Callable) -> Callable:
         return ordered
 
 
-class _Observations:
+class Observations:
     """What the answer does on each probe, asked once: an array, or the text of its failure."""
 
     def __init__(
@@ -107,24 +123,26 @@ class _Observations:
         return self._known[probe, of]
 
 
-def _failure(
-    spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[str, Any]]
-) -> Failure | None:
-    """What fails on the smallest of the probes on which a property fails."""
-    if spec["kind"] == "unchanged":
-        changed = seen.trial.changed
-        return (
-            Failure("any", f"{changed} was modified in place", "arguments left as they were")
-            if changed
-            else None
-        )
+def _failed(
+    spec: dict[str, Any], seen: Observations, inputs: dict[str, dict[str, Any]]
+) -> list[tuple[dict[str, Any], str, str]]:
+    """The probes on which a property fails, each with texts of what came back and what is expected."""
     if spec["kind"] == "blocked" and seen.trial.numpy:
-        return None  # numpy carries no gradients, so none can leak
-    failed = [
+        return []  # numpy carries no gradients, so none can leak
+    return [
         (probe, *texts)
         for probe in spec["probes"]
         if (texts := _wrong_on(probe, spec, seen, inputs[probe["input"]]))
     ]
+
+
+def _smallest(
+    spec: dict[str, Any], failed: list, seen: Observations, inputs: dict[str, dict[str, Any]]
+) -> Failure | None:
+    """What fails on the smallest of the probes on which a property fails."""
+    if spec["kind"] == "unchanged" and seen.trial.changed:
+        found = f"{seen.trial.changed} was modified in place"
+        return Failure("any", found, "arguments left as they were")
     if not failed:
         return None
     probe, yours, expected = min(failed, key=lambda found: _size(inputs[found[0]["input"]]))
@@ -138,7 +156,7 @@ def _size(inputs: dict[str, Any]) -> int:
 
 
 def _wrong_on(
-    probe: dict[str, Any], spec: dict[str, Any], seen: _Observations, given: dict[str, Any]
+    probe: dict[str, Any], spec: dict[str, Any], seen: Observations, given: dict[str, Any]
 ) -> tuple[str, str] | None:
     """Texts of what came back and of what is expected, where these two differ."""
     if spec["kind"] == "raises":
@@ -192,11 +210,10 @@ UNFINISHED = (  # of which outcomes, and what to say if all are so, or some
 
 
 def _unfinished(
-    trial: Trial, inputs: dict[str, dict[str, Any]], properties: list[dict[str, Any]]
+    trial: Trial, inputs: dict[str, dict[str, Any]], case: dict[str, Any]
 ) -> tuple[str, ...]:
     """On which inputs nothing came back or the stub is still there; those to be refused left out."""
-    raises = [spec for spec in properties if spec["kind"] == "raises"]
-    refused = {probe["input"] for spec in raises for probe in spec["probes"]}
+    refused = inputs_to_refuse(case)
     outcomes = {name: trial.outcome(given) for name, given in inputs.items() if name not in refused}
     found = []
     for holds, everywhere, somewhere in UNFINISHED:
@@ -209,7 +226,7 @@ def _unfinished(
 
 
 def _not_refused(
-    probe: dict[str, Any], seen: _Observations, inputs: dict[str, Any]
+    probe: dict[str, Any], seen: Observations, inputs: dict[str, Any]
 ) -> tuple[str, str] | None:
     """Texts of what came back and what is asked, unless the answer raises ValueError.
 
@@ -233,22 +250,41 @@ def _not_refused(
 
 
 def _diagnoses(
-    case: dict[str, Any], seen: _Observations, properties: list[Property]
+    case: dict[str, Any], seen: Observations, properties: list[Property], failed: dict[str, list]
 ) -> tuple[str, ...]:
-    """Messages of the mistakes whose frozen outputs the answer reproduces wherever they differ from the truth."""
+    """Messages of the mistakes that explain what failed, in the order in which they are listed."""
+    told = {
+        *best_explanation(case["mistakes"], *observed(case, seen, failed)),
+        *_told_by_properties(case, seen, properties),
+    }
+    return tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
+
+
+def observed(
+    case: dict[str, Any], seen: Observations, failed: dict[str, list]
+) -> tuple[dict[Place, np.ndarray | str], dict[Place, np.ndarray], set[Place]]:
+    """By place: what came back, what is expected where a value is, and the places that failed."""
+    yours, right, wrong = {}, {}, set()
+    for spec in case["properties"]:
+        if spec["kind"] == "same":
+            continue
+        for probe in spec["probes"]:
+            place = probe["input"], probe["of"]
+            if seen.returns and not probe["of"]:
+                continue  # all results together: of refusals
+            yours[place] = seen(*place)
+            if "expected" in probe:
+                right[place] = array(probe["expected"])
+        wrong |= {(probe["input"], probe["of"]) for probe, *_ in failed[spec["key"]]}
+    return yours, right, wrong
+
+
+def _told_by_properties(
+    case: dict[str, Any], seen: Observations, properties: list[Property]
+) -> set[str]:
+    """Messages of the mistakes that show in how a property fails, whatever the values are."""
     specs = {spec["key"]: spec for spec in case["properties"]}
     values_right = all(p.held for p in properties if specs[p.key]["values"])
-
-    def reproduces(outputs: list[dict[str, Any]]) -> bool:
-        for output in outputs:
-            yours = seen(output["input"], output["of"])
-            if output["of"] and output["of"] not in seen.returns and seen.trial.numpy:
-                return False  # differences are no sign of a graph
-            if isinstance(yours, str) or not close(
-                yours, array(output["value"]), output.get("slack", 1.0)
-            ):
-                return False
-        return True
 
     def overflows(keys: list[str]) -> bool:
         outputs = [
@@ -271,13 +307,10 @@ def _diagnoses(
     def fails(keys: list[str]) -> bool:
         return values_right and any(p.failure is not None for p in properties if p.key in keys)
 
-    def recognised(m: dict[str, Any]) -> bool:
-        for how, test in (("not_finite_in", overflows), ("near_in", near), ("fails_in", fails)):
-            if how in m:
-                return test(m[how])
-        return any(map(reproduces, m["writings"]))
-
-    return tuple(m["message"] for m in case["mistakes"] if recognised(m))
+    tests = (("not_finite_in", overflows), ("near_in", near), ("fails_in", fails))
+    return {
+        m["message"] for m in case["mistakes"] for how, test in tests if how in m and test(m[how])
+    }
 
 
 def shown(values: np.ndarray | float | str, digits: int = 5) -> str:
