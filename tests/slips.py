@@ -21,13 +21,14 @@ from helpers.grader.judge_function import (
     in_any_order,
     judge_function,
     observed,
-    right_on,
+    explanation,
 )
-from helpers.grader.recognition import best_explanation
+from helpers.grader.recognition import Observed
+from helpers.grader.run_answer import close
 
 
-def observations(part: str, answer) -> tuple[dict, dict, set]:
-    """(yours, right, wrong) of an answer, by place."""
+def observations(part: str, answer) -> Observed:
+    """What an answer gives at every place of a part."""
     frozen = case(part)
     answer = answer if judges()[part] is judge_function else in_any_order(answer)
     inputs = {
@@ -38,27 +39,10 @@ def observations(part: str, answer) -> tuple[dict, dict, set]:
     return observed(frozen, seen, failed)
 
 
-def again_wrong(part: str, yours: dict, right: dict, before: set) -> set:
-    """The places that are wrong after values have changed."""
-    wrong = {place for place in before if place not in right}
-    for spec in case(part)["properties"]:
-        for probe in spec["probes"]:
-            place = probe["input"], probe["of"]
-            if place not in right or spec["kind"] in ("same", "raises"):
-                continue
-            mine = yours[place]
-            if "within" in probe and not isinstance(mine, str):
-                low, high = probe["within"]
-                fine = mine.size == 1 and low <= mine.item() <= high
-            else:
-                fine = right_on(mine, right[place], spec)
-            wrong |= set() if fine else {place}
-    return wrong
-
-
 def _each(change):
-    return lambda yours, right, wrong: {
-        place: value if isinstance(value, str) else change(value) for place, value in yours.items()
+    return lambda what: {
+        place: value if isinstance(value, str) else change(value)
+        for place, value in what.yours.items()
     }
 
 
@@ -67,28 +51,31 @@ def _half(value: np.ndarray) -> np.ndarray:
         return value.astype(np.float16).astype(np.float64)
 
 
-def _right_once(yours, right, wrong):
+def _any_of(places: list):
+    """One of them, the same in every run."""
+    return places[zlib.crc32(repr(places).encode()) % len(places)] if places else None
+
+
+def _right_once(what: Observed) -> dict:
     """Right, by luck or by a special case, at one place where the mistake shows."""
-    places = sorted(place for place in wrong if place in right)
-    lucky = places[zlib.crc32(repr(places).encode()) % len(places)] if places else None
-    return {place: right[place] if place == lucky else value for place, value in yours.items()}
+    lucky = _any_of(sorted(place for place in what.failed if place in what.right))
+    return {p: what.right[p] if p == lucky else value for p, value in what.yours.items()}
 
 
-def _wrong_once(yours, right, wrong):
+def _wrong_once_more(what: Observed) -> dict:
     """Wrong in another way at one place where the answer was right."""
-    places = sorted(place for place in right if place not in wrong and not isinstance(yours[place], str))
-    there = places[zlib.crc32(repr(places).encode()) % len(places)] if places else None
-    return {p: 0.7 * value + 0.31 if p == there else value for p, value in yours.items()}
+    there = _any_of(sorted(place for place in what.right if place not in what.failed))
+    return {p: 0.7 * value + 0.31 if p == there else value for p, value in what.yours.items()}
 
 
-def _raises_first(yours, right, wrong):
-    first = next(iter(yours))[0]
-    return {p: "raised IndexError" if p[0] == first else value for p, value in yours.items()}
+def _raises_first(what: Observed) -> dict:
+    first = next(iter(what.yours))[0]
+    return {p: "raised IndexError" if p[0] == first else v for p, v in what.yours.items()}
 
 
 SLIPS = {
     "right once": _right_once,
-    "wrong once more": _wrong_once,
+    "wrong once more": _wrong_once_more,
     "raises on the first": _raises_first,
     "float16": _each(_half),
     "float32": _each(lambda value: value.astype(np.float32).astype(np.float64)),
@@ -106,17 +93,13 @@ def without(mistakes: list[dict[str, Any]], message: str, place: int) -> list[di
     ]
 
 
-def _of(outputs, yours, wrong) -> bool:
-    """Whether recorded outputs are this writing's: everything that it gets wrong, and the same."""
-    from helpers.grader.run_answer import close
-
-    return all(
-        not isinstance(yours.get((o["input"], o["of"]), ""), str)
-        and close(yours[o["input"], o["of"]], array(o["value"]), 0.5)
-        for o in outputs
-    ) and wrong <= {(o["input"], o["of"]) for o in outputs} | {
-        p for p in wrong if isinstance(yours.get(p, ""), str)
-    }
+def _recorded(outputs: list[dict], what: Observed) -> bool:
+    """Whether recorded outputs are all that this writing gets wrong."""
+    there = {(o["input"], o["of"]): array(o["value"]) for o in outputs}
+    return what.usable <= set(there) and all(
+        not isinstance(what.yours[p], str) and close(what.yours[p], value, 0.5)
+        for p, value in there.items()
+    )
 
 
 @functools.cache
@@ -128,30 +111,25 @@ def measured_recognition(part: str) -> list[dict[str, Any]]:
     mistakes, rows = case(part)["mistakes"], []
     frozen = {m["key"]: m for m in mistakes}
     for mistake in key(part, "mistakes").MISTAKES[part]:
-        stored = frozen[mistake.key]
-        for answer in mistake.writings if "writings" in stored else ():
-            yours, right, wrong = observations(part, answer)
-
-            def note(how, told, mistake=mistake):
+        stored = frozen[mistake.key].get("writings", [])
+        for answer in mistake.writings if stored else ():
+            what = observations(part, answer)
+            mine = [i for i, outputs in enumerate(stored) if _recorded(outputs, what)]
+            tried = {name: (mistakes, what.again(slip(what))) for name, slip in SLIPS.items()}
+            if len(stored) > 1 and mine:
+                tried["left out"] = without(mistakes, mistake.message, mine[0]), what
+            for how, (known, seen) in tried.items():
+                told, habits = explanation(known, seen)
+                others = [
+                    m["key"] for m in mistakes if m["message"] in told and m["key"] != mistake.key
+                ]
                 rows.append(
                     {
                         "mistake": mistake.key,
                         "how": how,
                         "told": mistake.message in told,
-                        "wrongly": [m["key"] for m in mistakes if m["message"] in told and m["key"] != mistake.key],
+                        "wrongly": others,
+                        "habits": habits,
                     }
-                )
-
-            mine = [i for i, outputs in enumerate(stored["writings"]) if _of(outputs, yours, wrong)]
-            if len(stored["writings"]) > 1 and mine:
-                fewer = without(mistakes, mistake.message, mine[0])
-                note("left out", best_explanation(fewer, yours, right, wrong))
-            for name, slip in SLIPS.items():
-                changed = slip(yours, right, wrong)
-                note(
-                    name,
-                    best_explanation(
-                        mistakes, changed, right, again_wrong(part, changed, right, wrong)
-                    ),
                 )
     return rows

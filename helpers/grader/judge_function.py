@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from helpers.grader import habits
 from helpers.grader.cases import array
-from helpers.grader.recognition import Place, best_explanation
+from helpers.grader.recognition import Observed, best_explanation, fits
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, plain
 
@@ -104,13 +105,13 @@ class Observations:
     ):
         self.trial = trial
         self.returns = returns
-        self._inputs = inputs
+        self.inputs = inputs
         self._known: dict[tuple[str, str], np.ndarray | str] = {}
 
     def __call__(self, probe: str, of: str = "") -> np.ndarray | str:
         if (probe, of) not in self._known:
             try:
-                inputs = self._inputs[probe]
+                inputs = self.inputs[probe]
                 gradient = of and of not in self.returns
                 seen = (
                     self.trial.gradient(inputs, of)
@@ -162,30 +163,17 @@ def _wrong_on(
     if spec["kind"] == "raises":
         return _not_refused(probe, seen, given)
     yours = seen(probe["input"], probe["of"])
-    if "within" in probe and not isinstance(yours, str):
-        low, high = probe["within"]
-        if yours.size == 1 and low <= yours.item() <= high:
-            return None
-        right = shown(array(probe["expected"]))
-        return shown(yours), f"{right}   (anything from {low:.7g} to {high:.7g})"
     same = spec["kind"] == "same"
     expected = seen(probe["twin"], probe["of"]) if same else array(probe["expected"])
-    if right_on(yours, expected, spec):
+    if fits(yours, expected, {**spec, **probe}):
         return None
+    if "within" in probe and not isinstance(yours, str):
+        low, high = probe["within"]
+        return shown(yours), f"{shown(expected)}   (anything from {low:.7g} to {high:.7g})"
     what = f"gradient in {probe['of']}: " if probe["of"] else ""
     what = f"{probe['of']}: " if probe["of"] in seen.returns else what
     behind = "   (your value before the change)" if same else ""
     return what + shown(yours), what + shown(expected) + behind
-
-
-def right_on(yours: np.ndarray | str, expected: np.ndarray | str, spec: dict[str, Any]) -> bool:
-    """Whether what came back is what is expected; both may be the text of a failure."""
-    if isinstance(yours, str) or isinstance(expected, str):
-        return False
-    endless = (
-        spec["kind"] == "expected" and not np.isfinite(expected).all()
-    )  # ±∞ or NaN is the right answer there
-    return close(yours, expected, spec["slack"]) and (endless or bool(np.isfinite(yours).all()))
 
 
 UNFINISHED = (  # of which outcomes, and what to say if all are so, or some
@@ -252,31 +240,67 @@ def _not_refused(
 def _diagnoses(
     case: dict[str, Any], seen: Observations, properties: list[Property], failed: dict[str, list]
 ) -> tuple[str, ...]:
-    """Messages of the mistakes that explain what failed, in the order in which they are listed."""
-    told = {
-        *best_explanation(case["mistakes"], *observed(case, seen, failed)),
-        *_told_by_properties(case, seen, properties),
-    }
-    return tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
+    """Sentences on what explains the failures: listed mistakes in their order, then habits."""
+    what = observed(case, seen, failed)
+    if _by_chance(seen, what):
+        return (habits.RANDOM,)
+    by_values, sentences = explanation(case["mistakes"], what)
+    told = {*by_values, *_told_by_properties(case, seen, properties)}
+    listed = tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
+    if listed or sentences:
+        return (*listed, *sentences)
+    return habits.described(what, seen.inputs)
 
 
-def observed(
-    case: dict[str, Any], seen: Observations, failed: dict[str, list]
-) -> tuple[dict[Place, np.ndarray | str], dict[Place, np.ndarray], set[Place]]:
-    """By place: what came back, what is expected where a value is, and the places that failed."""
-    yours, right, wrong = {}, {}, set()
-    for spec in case["properties"]:
-        if spec["kind"] == "same":
+def explanation(
+    mistakes: list[dict[str, Any]], what: Observed
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Messages of listed mistakes, and sentences of habits through which these, or what is right, are seen."""
+    listed, explained = best_explanation(mistakes, what)
+    if not what.usable - explained or not what.usable.intersection(what.main):
+        return listed, ()
+    seen_through = habits.seen_through(what, len(explained))
+    if seen_through:
+        sentence, undone = seen_through
+        beside, explained = best_explanation(mistakes, undone)
+        return beside if not undone.usable - explained else (), (sentence,)
+    if listed:
+        return listed, ()
+    for sentence, undone in habits.undoings(what):
+        listed, explained = best_explanation(mistakes, undone)
+        fewer = len(undone.failed) <= len(what.failed)  # or a habit would be undone that is not there
+        if fewer and len(explained) >= 3 and not undone.usable - explained:
+            return listed, (sentence,)
+    return (), ()
+
+
+def _by_chance(seen: Observations, what: Observed) -> bool:
+    """Whether the answer, asked again about the smallest input on which it fails, gives something else."""
+    for place in [place for place in what.main if place in what.usable][:3]:
+        try:
+            again = seen.trial.value(seen.inputs[place[0]], seen.returns, place[1])
+        except Unusable:
             continue
-        for probe in spec["probes"]:
+        if not close(again, what.yours[place]):
+            return True
+    return False
+
+
+def observed(case: dict[str, Any], seen: Observations, failed: dict[str, list]) -> Observed:
+    """All that was observed, by place; the twins of invariances left out."""
+    yours, right, rules, main, wrong = {}, {}, {}, [], set()
+    for spec in case["properties"]:
+        for probe in spec["probes"] if spec["kind"] != "same" else ():
             place = probe["input"], probe["of"]
             if seen.returns and not probe["of"]:
                 continue  # all results together: of refusals
             yours[place] = seen(*place)
-            if "expected" in probe:
+            if spec["kind"] == "expected":
                 right[place] = array(probe["expected"])
-        wrong |= {(probe["input"], probe["of"]) for probe, *_ in failed[spec["key"]]}
-    return yours, right, wrong
+                rules[place] = {**spec, **probe}
+                main += [place] if spec["values"] else []
+            wrong |= {place} if any(probe is one for one, *_ in failed[spec["key"]]) else set()
+    return Observed(yours, right, frozenset(wrong), rules, tuple(main), seen.returns)
 
 
 def _told_by_properties(

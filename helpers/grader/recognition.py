@@ -8,7 +8,7 @@ which the mistake is to show itself, and ``common`` where others give it too, or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -24,6 +24,45 @@ WIDE = 10.0  # tolerance for a mistake's values, in units of that for right ones
 NEARER = 0.2  # so many times closer to the mistake's value than that is to the right one
 AGAINST = 0.5  # places that speak against a mistake, for each one that it explains
 TOGETHER = 2  # places that a second mistake has to explain beyond the first
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What an answer gives at every place, or the text of its failure, and what is expected where a value is.
+
+    failed: places where it is wrong. rules: how a place of ``right`` is judged, with 'slack' and perhaps 'within'.
+    main: places of values that the part asks for; ``returns``: names of several results.
+    """
+
+    yours: Seen
+    right: Mapping[Place, np.ndarray]
+    failed: frozenset[Place]
+    rules: Mapping[Place, dict[str, Any]]
+    main: tuple[Place, ...]
+    returns: tuple[str, ...] = ()
+
+    def again(self, yours: Seen) -> Observed:
+        """The same with other values at the places where a value is expected."""
+        kept = {place for place in self.failed if place not in self.right}
+        wrong = {p for p in self.right if not fits(yours[p], self.right[p], self.rules[p])}
+        return replace(self, yours=yours, failed=frozenset(kept | wrong))
+
+    @property
+    def usable(self) -> frozenset[Place]:
+        """Places where it is wrong and something can be compared."""
+        return frozenset(p for p in self.failed if not isinstance(self.yours[p], str))
+
+
+def fits(yours: np.ndarray | str, expected: np.ndarray | str, rule: Mapping[str, Any]) -> bool:
+    """Whether what came back is what is expected; both may be the text of a failure."""
+    if isinstance(yours, str) or isinstance(expected, str):
+        return False
+    if "within" in rule:
+        low, high = rule["within"]
+        return yours.size == 1 and low <= yours.item() <= high
+    # where ±∞ or NaN is the right answer it may come back, elsewhere not
+    finite = rule.get("kind") == "expected" and not np.isfinite(expected).all()
+    return close(yours, expected, rule["slack"]) and (finite or bool(np.isfinite(yours).all()))
 
 
 @dataclass(frozen=True)
@@ -60,31 +99,36 @@ class Account:
 
 
 def best_explanation(
-    mistakes: list[dict[str, Any]], seen: Seen, right: Seen, failed: set[Place]
-) -> tuple[str, ...]:
-    """Messages of the mistake, or the mistakes, that explain best what failed; () where none does.
+    mistakes: list[dict[str, Any]], observed: Observed
+) -> tuple[tuple[str, ...], frozenset[Place]]:
+    """Messages of the mistake, or the mistakes, that explain best what failed, and what of it they do; or ().
 
-    seen: what the answer gives, or the text of its failure; right: what is expected; failed: places where it is wrong.
+    A listed mistake may lack 'writings'; then it is not looked for here.
     """
+    seen, right, failed = observed.yours, observed.right, observed.failed
     accounts = [
         account
         for mistake in mistakes
         for outputs in mistake.get("writings", ())
         if (account := _account(mistake["message"], outputs, seen, right, failed)).hits
     ]
-    single = _best([account for account in accounts if account.admissible])
-    double = _best(
-        [
-            pair
-            for one, other in combinations(accounts, 2)
-            if one.messages != other.messages and (pair := _together(one, other, failed, seen))
-        ]
-    )
-    least = single[0].worth + TOGETHER if single else 0
-    told = double if double and double[0].worth >= least else single
-    found = list(dict.fromkeys(message for account in told for message in account.messages))
-    order = [m["message"] for m in mistakes]
-    return tuple(sorted(found, key=order.index))
+    told = _best([account for account in accounts if account.admissible])
+    left = observed.usable - (told[0].hits if told else frozenset())
+    if left:
+        pairs = _best(
+            [
+                pair
+                for one, other in combinations(accounts, 2)
+                if one.messages != other.messages
+                and (one.hits | other.hits) & left
+                and (pair := _together(one, other, observed))
+            ]
+        )
+        if pairs and pairs[0].worth >= (told[0].worth + TOGETHER if told else 0):
+            told = pairs
+    found = {message for account in told for message in account.messages}
+    hits = frozenset().union(*(account.hits for account in told))
+    return tuple(m["message"] for m in mistakes if m["message"] in found), hits
 
 
 def _best(accounts: list[Account]) -> list[Account]:
@@ -94,7 +138,7 @@ def _best(accounts: list[Account]) -> list[Account]:
 
 
 def _account(
-    message: str, outputs: list[dict[str, Any]], seen: Seen, right: Seen, failed: set[Place]
+    message: str, outputs: list[dict], seen: Seen, right: Seen, failed: frozenset[Place]
 ) -> Account:
     shows, hits, telling, core, missed = set(), set(), set(), False, False
     for output in outputs:
@@ -129,12 +173,11 @@ def _alike(yours: np.ndarray, mistake: np.ndarray, right: Any, slack: float) -> 
     return bool(off[finite].max(initial=0.0) <= NEARER * apart[finite].max(initial=0.0))
 
 
-def _together(one: Account, other: Account, failed: set[Place], seen: Seen) -> Account | None:
+def _together(one: Account, other: Account, observed: Observed) -> Account | None:
     """Two mistakes at once: each shows where the other does not, and together they explain what failed."""
     both = one.shows & other.shows
     mine, theirs = one.telling - other.shows, other.telling - one.shows
     hits = one.hits | other.hits
-    usable = {place for place in failed if not isinstance(seen.get(place, ""), str)}
     whole = one.whole and other.whole
     if not (one.core and other.core) or one.hits <= other.hits or other.hits <= one.hits:
         return None
@@ -150,6 +193,6 @@ def _together(one: Account, other: Account, failed: set[Place], seen: Seen) -> A
     if whole:
         return pair
     alone = len(mine) >= 1 and len(theirs) >= 1 and len(mine) + len(theirs) >= 3
-    left = usable - hits - both
+    left = observed.usable - hits - both
     fits = len(pair.against) <= len(hits) / 4 and len(left) <= len(hits) / 4
     return pair if alone and fits else None
