@@ -194,7 +194,7 @@ PROPERTIES_3B = [
     prop(
         "range",
         "budgets from small to nearly the largest",
-        0.4,
+        0.3,
         "expected",
         ["a small budget", "nearly the largest budget"],
         slack=20,

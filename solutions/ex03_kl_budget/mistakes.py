@@ -392,10 +392,7 @@ MISTAKES_3B = (
         "refused",
         "You refuse a budget that can be spent: your largest possible one is too small. What is it on each prompt, and "
         "what on average over prompts?",
-        (
-            _most(_most_of_prompt, min),
-            _most(lambda ref, rewards: math.log(len(ref))),
-        ),
+        (_most(_most_of_prompt, min), _most(lambda ref, rewards: math.log(len(ref)))),
         ("range", "units"),
         fails=True,
     ),

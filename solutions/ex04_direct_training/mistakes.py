@@ -381,7 +381,6 @@ MISTAKES_4C = (
 UPSIDE_DOWN = "Your score separates the runs, but upside down: larger must mean more likely harmed."
 
 
-
 def _mean_of(run, outcome: str, samples: str) -> float:
     counts = np.bincount(run[outcome], minlength=hidden_runs.K)
     return float(counts[run[samples]].mean())
@@ -429,10 +428,7 @@ MISTAKES_4D = (
         "loss_counts",
         "Your score counts losses. A response that is compared often loses often, and wins often too: how many of its "
         "comparisons did it lose?",
-        (
-            hidden_runs.loss_count_rise,
-            lambda run: _mean_of(run, "rejected", "policy_samples"),
-        ),
+        (hidden_runs.loss_count_rise, lambda run: _mean_of(run, "rejected", "policy_samples")),
         ("separates",),
     ),
     Mistake(

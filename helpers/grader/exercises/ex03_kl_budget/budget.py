@@ -11,6 +11,7 @@ from helpers.grader.result import Result
 
 FOLLOW = {  # where the first is told, the others only follow from it
     "no_refusal": ("one_prompt", "tied", "best_unsaid", "outside"),
+    "refused": ("one_prompt", "tied", "best_unsaid"),
     "one_prompt": ("tied", "best_unsaid"),
 }
 
@@ -20,9 +21,9 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     result = judge_function(answer, case)
     messages = {m["key"]: m["message"] for m in case["mistakes"]}
     told = {key for key, message in messages.items() if message in result.diagnoses}
+    told -= {"interval"} if _refused(result) else {"refused"}
     for key, others in FOLLOW.items():
         told -= set(others) if key in told else set()
-    told -= {"interval"} if _refused(result) else {"refused"}
     dropped = {message for key, message in messages.items() if key not in told}
     return replace(result, diagnoses=tuple(d for d in result.diagnoses if d not in dropped))
 
