@@ -111,7 +111,7 @@ def beta_loop(ref, rewards, budget):
     for row, rewarded in zip(ref.tolist(), rewards.tolist()):
         top = max(r for p, r in zip(row, rewarded) if p > 0)
         most -= math.log(sum(p for p, r in zip(row, rewarded) if r == top)) / len(ref)
-    if budget < 0 or budget != budget or budget > most:
+    if not budget >= 0 or budget > most:
         raise ValueError(f"budget must not exceed {most:.3f}")
     if budget == 0:
         return np.float64("inf")
