@@ -59,7 +59,7 @@ def fits(yours: np.ndarray | str, expected: np.ndarray | str, rule: Mapping[str,
         return False
     if "within" in rule:
         low, high = rule["within"]
-        return yours.size == 1 and low <= yours.item() <= high
+        return yours.shape == expected.shape and bool(low <= yours.item() <= high)
     # where ±∞ or NaN is the right answer it may come back, elsewhere not
     finite = rule.get("kind") == "expected" and not np.isfinite(expected).all()
     return close(yours, expected, rule["slack"]) and (finite or bool(np.isfinite(yours).all()))
@@ -91,9 +91,10 @@ class Account:
     def worth(self) -> float:
         return len(self.hits) - len(self.against)
 
-    @property
-    def admissible(self) -> bool:
-        """Whether it may be told at all."""
+    def admissible(self, failed: frozenset[Place]) -> bool:
+        """Whether it may be told at all; failed: where values are wrong and can be compared."""
+        if self.whole and len(self.telling) < 2:
+            return len(failed - self.hits) <= len(self.hits)
         most = len(self.against) <= AGAINST * len(self.hits)
         return self.whole or self.core and len(self.telling) >= 2 and most
 
@@ -112,7 +113,8 @@ def best_explanation(
         for outputs in mistake.get("writings", ())
         if (account := _account(mistake["message"], outputs, seen, right, failed)).hits
     ]
-    told = _best([account for account in accounts if account.admissible])
+    values = observed.usable.intersection(right)
+    told = _best([account for account in accounts if account.admissible(values)])
     left = observed.usable - (told[0].hits if told else frozenset())
     if left:
         pairs = _best(
