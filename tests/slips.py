@@ -18,12 +18,12 @@ from helpers.grader.judge_function import (
     Observations,
     _failed,
     _trial,
+    explanation,
     in_any_order,
     judge_function,
     observed,
-    explanation,
 )
-from helpers.grader.recognition import Observed
+from helpers.grader.recognition import Observed, recorded
 from helpers.grader.run_answer import close
 
 
@@ -109,15 +109,17 @@ def measured_recognition(part: str) -> list[dict[str, Any]]:
     Rows: mistake, how ('left out' or a slip), told (whether its own message was), wrongly (messages of others).
     """
     mistakes, rows = case(part)["mistakes"], []
+    known_all = recorded(mistakes)
     frozen = {m["key"]: m for m in mistakes}
     for mistake in key(part, "mistakes").MISTAKES[part]:
         stored = frozen[mistake.key].get("writings", [])
         for answer in mistake.writings if stored else ():
             what = observations(part, answer)
             mine = [i for i, outputs in enumerate(stored) if _recorded(outputs, what)]
-            tried = {name: (mistakes, what.again(slip(what))) for name, slip in SLIPS.items()}
+            tried = {name: (known_all, what.again(slip(what))) for name, slip in SLIPS.items()}
             if len(stored) > 1 and mine:
-                tried["left out"] = without(mistakes, mistake.message, mine[0]), what
+                fewer = without(mistakes, mistake.message, mine[0])
+                tried["left out"] = recorded(fewer), what
             for how, (known, seen) in tried.items():
                 told, habits = explanation(known, seen)
                 others = [

@@ -19,7 +19,7 @@ import numpy as np
 
 from helpers.grader import habits
 from helpers.grader.cases import array
-from helpers.grader.recognition import Observed, best_explanation, fits
+from helpers.grader.recognition import Observed, Writing, best_explanation, fits, recorded
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, plain
 
@@ -244,7 +244,7 @@ def _diagnoses(
     what = observed(case, seen, failed)
     if _by_chance(seen, what):
         return (habits.RANDOM,)
-    by_values, sentences = explanation(case["mistakes"], what)
+    by_values, sentences = explanation(recorded(case["mistakes"]), what)
     told = {*by_values, *_told_by_properties(case, seen, properties, failed)}
     listed = tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
     if listed or sentences:
@@ -252,9 +252,7 @@ def _diagnoses(
     return habits.described(what, seen.inputs)
 
 
-def explanation(
-    mistakes: list[dict[str, Any]], what: Observed
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def explanation(mistakes: list[Writing], what: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Messages of listed mistakes, and sentences of habits through which these, or what is right, are seen."""
     listed, explained = best_explanation(mistakes, what)
     same = habits.constant(what)
@@ -266,15 +264,14 @@ def explanation(
     if seen_through:
         sentence, undone = seen_through
         beside, explained = best_explanation(mistakes, undone)
-        return beside if not undone.usable - explained else (), (sentence,)
+        return beside if not undone.values - explained else (), (sentence,)
     if listed:
         return listed, ()
     for sentence, undone in habits.undoings(what):
+        if len(undone.failed) > len(what.failed):
+            continue  # a habit would be undone that is not there
         listed, explained = best_explanation(mistakes, undone)
-        fewer = len(undone.failed) <= len(
-            what.failed
-        )  # or a habit would be undone that is not there
-        if fewer and len(explained) >= 3 and not undone.usable - explained:
+        if len(explained) >= 3 and not undone.values - explained:
             return listed, (sentence,)
     return (), ()
 

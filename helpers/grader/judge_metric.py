@@ -19,7 +19,6 @@ RANDOM = (
     "Scored again, the same {each} gets another score: chance decides, or what was scored before."
 )
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
-TURNED_ROUND = "{upside_down} Turned round, it would reach an AUC of {reached:.2f}."
 
 
 def judge_metric(
@@ -68,11 +67,12 @@ def judge_metric(
     if not np.ptp(scores):
         return judged(*head, properties, habits() or (CONSTANT.format(each=each),), note)
     known, turned = recognised(case["mistakes"], scores)
-    upside_down = TURNED_ROUND.format(upside_down=case["upside_down"], reached=1 - reached)
-    if reached <= 1 - high:  # a right score, turned; what else is said may be as true of that
-        return judged(*head, properties, (upside_down,), note)
-    also = (upside_down,) if turned or reached <= TURNED and not known else ()
-    return judged(*head, properties, (habits() or known) + also, note)
+    if reached <= TURNED and (turned or not known):
+        note += f" Turned round, your score would reach {1 - reached:.2f}."
+        if reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
+            return judged(*head, properties, (case["upside_down"],), note)
+        known += (case["upside_down"],)
+    return judged(*head, properties, habits() or known, note)
 
 
 def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.ndarray) -> bool:
