@@ -39,16 +39,21 @@ def observations(part: str, answer) -> Observed:
     return observed(frozen, seen, failed)
 
 
-def _each(change):
-    return lambda what: {
-        place: value if isinstance(value, str) else change(value)
-        for place, value in what.yours.items()
-    }
+def _each(dtype):
+    """Every value held in another dtype for a while, or multiplied by a number."""
 
+    def slip(what: Observed) -> dict:
+        with np.errstate(all="ignore"):
+            return {
+                place: value
+                if isinstance(value, str)
+                else value * dtype
+                if isinstance(dtype, float)
+                else value.astype(dtype).astype(np.float64)
+                for place, value in what.yours.items()
+            }
 
-def _half(value: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return value.astype(np.float16).astype(np.float64)
+    return slip
 
 
 def _any_of(places: list):
@@ -77,9 +82,9 @@ SLIPS = {
     "right once": _right_once,
     "wrong once more": _wrong_once_more,
     "raises on the first": _raises_first,
-    "float16": _each(_half),
-    "float32": _each(lambda value: value.astype(np.float32).astype(np.float64)),
-    "1 + 1e-6": _each(lambda value: value * (1 + 1e-6)),
+    "float16": _each(np.float16),
+    "float32": _each(np.float32),
+    "1 + 1e-6": _each(1 + 1e-6),
 }
 
 
