@@ -18,12 +18,12 @@ from helpers.grader.judge_function import (
     Observations,
     _failed,
     _trial,
+    explanation,
     in_any_order,
     judge_function,
     observed,
-    explanation,
 )
-from helpers.grader.recognition import Observed
+from helpers.grader.recognition import Observed, recorded
 from helpers.grader.run_answer import close
 
 
@@ -39,16 +39,21 @@ def observations(part: str, answer) -> Observed:
     return observed(frozen, seen, failed)
 
 
-def _each(change):
-    return lambda what: {
-        place: value if isinstance(value, str) else change(value)
-        for place, value in what.yours.items()
-    }
+def _each(dtype):
+    """Every value held in another dtype for a while, or multiplied by a number."""
 
+    def slip(what: Observed) -> dict:
+        with np.errstate(all="ignore"):
+            return {
+                place: value
+                if isinstance(value, str)
+                else value * dtype
+                if isinstance(dtype, float)
+                else value.astype(dtype).astype(np.float64)
+                for place, value in what.yours.items()
+            }
 
-def _half(value: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return value.astype(np.float16).astype(np.float64)
+    return slip
 
 
 def _any_of(places: list):
@@ -77,9 +82,9 @@ SLIPS = {
     "right once": _right_once,
     "wrong once more": _wrong_once_more,
     "raises on the first": _raises_first,
-    "float16": _each(_half),
-    "float32": _each(lambda value: value.astype(np.float32).astype(np.float64)),
-    "1 + 1e-6": _each(lambda value: value * (1 + 1e-6)),
+    "float16": _each(np.float16),
+    "float32": _each(np.float32),
+    "1 + 1e-6": _each(1 + 1e-6),
 }
 
 
@@ -109,15 +114,17 @@ def measured_recognition(part: str) -> list[dict[str, Any]]:
     Rows: mistake, how ('left out' or a slip), told (whether its own message was), wrongly (messages of others).
     """
     mistakes, rows = case(part)["mistakes"], []
+    known_all = recorded(mistakes)
     frozen = {m["key"]: m for m in mistakes}
     for mistake in key(part, "mistakes").MISTAKES[part]:
         stored = frozen[mistake.key].get("writings", [])
         for answer in mistake.writings if stored else ():
             what = observations(part, answer)
             mine = [i for i, outputs in enumerate(stored) if _recorded(outputs, what)]
-            tried = {name: (mistakes, what.again(slip(what))) for name, slip in SLIPS.items()}
+            tried = {name: (known_all, what.again(slip(what))) for name, slip in SLIPS.items()}
             if len(stored) > 1 and mine:
-                tried["left out"] = without(mistakes, mistake.message, mine[0]), what
+                fewer = without(mistakes, mistake.message, mine[0])
+                tried["left out"] = recorded(fewer), what
             for how, (known, seen) in tried.items():
                 told, habits = explanation(known, seen)
                 others = [

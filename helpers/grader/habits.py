@@ -24,28 +24,26 @@ Undo = Callable[
 ]  # values, the shape that is asked → what is meant
 
 UNDO: dict[str, Undo] = {
-    "{Your} values are the negative of what is asked: a sign is turned.": lambda x, shape: -x,
-    "{Your} values are 1 minus what is asked: the chance, or the answer, of the opposite.": lambda x, shape: (
+    "{Yours} the negative of what is asked: a sign is turned.": lambda x, shape: -x,
+    "{Yours} 1 minus what is asked: the chance, or the answer, of the opposite.": lambda x, shape: (
         1 - x
     ),
-    "{Your} values are one divided by what is asked: a fraction stands upside down.": lambda x, shape: (
-        1 / x
-    ),
-    "{Your} values are e to the power of what is asked: probabilities, say, where their logarithms are asked.": (
+    "{Yours} one divided by what is asked: a fraction stands upside down.": lambda x, shape: 1 / x,
+    "{Yours} e to the power of what is asked: probabilities, say, where their logarithms are asked.": (
         lambda x, shape: np.log(x)
     ),
-    "{Your} values are the logarithms of what is asked.": lambda x, shape: np.exp(x),
-    "{Your} values are 1.4427 times what is asked: a logarithm to base 2 instead of the natural one.": (
+    "{Yours} the logarithms of what is asked.": lambda x, shape: np.exp(x),
+    "{Yours} 1.4427 times what is asked: a logarithm to base 2 instead of the natural one.": (
         lambda x, shape: x * np.log(2)
     ),
-    "{Your} values are 0.4343 times what is asked: a logarithm to base 10 instead of the natural one.": (
+    "{Yours} 0.4343 times what is asked: a logarithm to base 10 instead of the natural one.": (
         lambda x, shape: x * np.log(10)
     ),
-    "{Your} values are 100 times what is asked: per cent.": lambda x, shape: x / 100,
-    "{Your} values are the square of what is asked.": lambda x, shape: np.sqrt(x),
-    "{Your} values are the square root of what is asked.": lambda x, shape: np.square(x),
+    "{Yours} 100 times what is asked: per cent.": lambda x, shape: x / 100,
+    "{Yours} the square of what is asked.": lambda x, shape: np.sqrt(x),
+    "{Yours} the square root of what is asked.": lambda x, shape: np.square(x),
 }
-TRANSPOSED = "The numbers are right, rows and columns are exchanged: {Your} table is transposed."
+TRANSPOSED = "The numbers are right, but rows and columns are exchanged."
 
 
 def undoings(what: Observed) -> Iterator[tuple[str, Observed]]:
@@ -57,19 +55,17 @@ def undoings(what: Observed) -> Iterator[tuple[str, Observed]]:
         yield SWAPPED.format(", ".join(what.returns)), what.again(turned)
     scopes = [what.returns or ("",), *((name,) for name in what.returns if len(what.returns) > 1)]
     for scope in scopes:
-        of = " and ".join(scope)
-        name = {"Your": f"Your {of}:" if what.returns else "Your"}
+        named = " and ".join(f"your {name}" for name in scope if name)
+        yours = (
+            f"{named.capitalize()} {'are' if len(scope) > 1 else 'is'}"
+            if named
+            else "Your values are"
+        )
         for sentence, undo in UNDO.items():
-            text = sentence.format(**name).replace(
-                ": values", ": its values" if len(scope) == 1 else ": the values"
-            )
-            yield text, what.again(_changed(what, scope, undo))
+            yield sentence.format(Yours=yours), what.again(_changed(what, scope, undo))
         yield _shape_sentence(what, scope), what.again(_changed(what, scope, _reshaped))
         transposed = _changed(what, scope, lambda x, shape: x.T.copy() if x.ndim == 2 else x)
-        yield (
-            TRANSPOSED.format(Your="your" if not what.returns else f"your {of}"),
-            what.again(transposed),
-        )
+        yield TRANSPOSED, what.again(transposed)
 
 
 def _changed(what: Observed, scope: tuple[str, ...], undo: Undo) -> dict[Place, np.ndarray | str]:
@@ -236,15 +232,11 @@ def _whole(yours: np.ndarray, right: np.ndarray) -> bool:
 
 
 def _rounded(yours: np.ndarray, right: np.ndarray) -> bool:
-    if yours.shape != right.shape or not np.isfinite(yours).all() or not np.isfinite(right).all():
+    if yours.shape != right.shape or not np.isfinite(right).any():
         return False
-    digits = any(
-        np.array_equal(yours, right.round(d)) or close(yours, right.round(d), 0.01)
-        for d in (1, 2, 3, 4)
-    )
     with np.errstate(all="ignore"):
         half = right.astype(np.float16).astype(np.float64)
-    return digits or close(yours, half, 5)
+    return close(yours, half, 5) or any(close(yours, right.round(d), 0.01) for d in (1, 2, 3, 4))
 
 
 # ---- described only -------------------------------------------------------------------------
@@ -255,34 +247,31 @@ def described(what: Observed, inputs: Mapping[str, Mapping[str, Any]]) -> tuple[
     places = [p for p in what.main if p in what.usable]
     if not places:
         return ()
-    for say in (
-        constant,
-        handed_back,
-        rows_missing_or_more,
-        wrong_shape,
-        times_a_number_of_inputs,
-        almost,
-        not_finite,
-    ):
+    for say in (handed_back, rows_missing_or_more, wrong_shape, times_a_length, almost, not_finite):
         sentence = say(what, places, inputs)
         if sentence:
             return (sentence,)
     return ()
 
 
-def constant(what: Observed, places: list[Place], inputs: Any) -> str:
-    """One number on every input although the right ones differ."""
+def constant(what: Observed) -> str:
+    """One number on every input although the right ones differ; NaN or infinity at every place."""
     usable = [p for p in what.main if not isinstance(what.yours[p], str)]
     for of in dict.fromkeys(p[1] for p in usable):
-        values = [np.unique(what.yours[p]) for p in usable if p[1] == of]
-        rights = [what.right[p] for p in usable if p[1] == of]
-        differ = any(
-            r.size and rights[0].size and not close(r.ravel()[:1], rights[0].ravel()[:1])
-            for r in rights
-        )
+        places = [p for p in usable if p[1] == of]
+        values = [np.unique(what.yours[p]) for p in places]
+        differ = any(not close(what.right[p], what.right[places[0]]) for p in places)
         if len(values) > 1 and differ and all(v.size == 1 and close(v, values[0]) for v in values):
-            name = f"Your {of}" if of else "What your function returns"
-            return f"{name} is {values[0].item():.4g} on every input: nothing in it depends on the arguments."
+            if not np.isfinite(values[0]).all():
+                return not_finite(what, places, {})
+            name, number = f"Your {of}" if of else "What your function returns", values[0].item()
+            near = all((abs(what.right[p] - number) < 1).all() for p in places)
+            cut = (
+                ", or fractions are cut off to whole numbers"
+                if near and number == round(number)
+                else ""
+            )
+            return f"{name} is {number:.4g} on every input: nothing in it depends on the arguments{cut}."
     return ""
 
 
@@ -328,7 +317,7 @@ def wrong_shape(what: Observed, places: list[Place], inputs: Any) -> str:
     return ""
 
 
-def times_a_number_of_inputs(what: Observed, places: list[Place], inputs: Mapping) -> str:
+def times_a_length(what: Observed, places: list[Place], inputs: Mapping) -> str:
     """The right value times, or divided by, the length of an argument: a sum for a mean, or the reverse."""
     for name in next(iter(inputs.values())):
         for axis in (0, 1):

@@ -19,7 +19,7 @@ import numpy as np
 
 from helpers.grader import habits
 from helpers.grader.cases import array
-from helpers.grader.recognition import Observed, best_explanation, fits
+from helpers.grader.recognition import Observed, Writing, best_explanation, fits, recorded
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, plain
 
@@ -244,32 +244,34 @@ def _diagnoses(
     what = observed(case, seen, failed)
     if _by_chance(seen, what):
         return (habits.RANDOM,)
-    by_values, sentences = explanation(case["mistakes"], what)
-    told = {*by_values, *_told_by_properties(case, seen, properties)}
+    by_values, sentences = explanation(recorded(case["mistakes"]), what)
+    told = {*by_values, *_told_by_properties(case, seen, properties, failed)}
     listed = tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
     if listed or sentences:
         return (*listed, *sentences)
     return habits.described(what, seen.inputs)
 
 
-def explanation(
-    mistakes: list[dict[str, Any]], what: Observed
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def explanation(mistakes: list[Writing], what: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Messages of listed mistakes, and sentences of habits through which these, or what is right, are seen."""
     listed, explained = best_explanation(mistakes, what)
+    same = habits.constant(what)
+    if same and what.usable.intersection(what.main) - explained:
+        return (), (same,)
     if not what.usable - explained or not what.usable.intersection(what.main):
         return listed, ()
     seen_through = habits.seen_through(what, len(explained))
     if seen_through:
         sentence, undone = seen_through
         beside, explained = best_explanation(mistakes, undone)
-        return beside if not undone.usable - explained else (), (sentence,)
+        return beside if not undone.values - explained else (), (sentence,)
     if listed:
         return listed, ()
     for sentence, undone in habits.undoings(what):
+        if len(undone.failed) > len(what.failed):
+            continue  # a habit would be undone that is not there
         listed, explained = best_explanation(mistakes, undone)
-        fewer = len(undone.failed) <= len(what.failed)  # or a habit would be undone that is not there
-        if fewer and len(explained) >= 3 and not undone.usable - explained:
+        if len(explained) >= 3 and not undone.values - explained:
             return listed, (sentence,)
     return (), ()
 
@@ -300,11 +302,15 @@ def observed(case: dict[str, Any], seen: Observations, failed: dict[str, list]) 
                 rules[place] = {**spec, **probe}
                 main += [place] if spec["values"] else []
             wrong |= {place} if any(probe is one for one, *_ in failed[spec["key"]]) else set()
+    missing = set(seen.returns) - {
+        place[1] for place in main
+    }  # results that no main property looks at
+    main += [place for place in right if place[1] in missing]
     return Observed(yours, right, frozenset(wrong), rules, tuple(main), seen.returns)
 
 
 def _told_by_properties(
-    case: dict[str, Any], seen: Observations, properties: list[Property]
+    case: dict[str, Any], seen: Observations, properties: list[Property], failed: dict[str, list]
 ) -> set[str]:
     """Messages of the mistakes that show in how a property fails, whatever the values are."""
     specs = {spec["key"]: spec for spec in case["properties"]}
@@ -323,13 +329,19 @@ def _told_by_properties(
         pairs = [(seen(probe["input"], probe["of"]), array(probe["expected"])) for probe in probes]
         return not values_right and all(
             not isinstance(yours, str)
-            and yours.size == 1
+            and yours.shape == ()
             and abs(yours.item() - right) <= NEAR * abs(right)
             for yours, right in pairs
         )
 
+    def another_shape(probe: dict[str, Any]) -> bool:
+        yours = seen(probe["input"], probe["of"]) if "expected" in probe else ""
+        return not isinstance(yours, str) and yours.shape != array(probe["expected"]).shape
+
     def fails(keys: list[str]) -> bool:
-        return values_right and any(p.failure is not None for p in properties if p.key in keys)
+        probes = [probe for key in keys for probe, *_ in failed[key]]
+        shown = values_right and any(p.failure for p in properties if p.key in keys)
+        return shown and not (probes and all(map(another_shape, probes)))
 
     tests = (("not_finite_in", overflows), ("near_in", near), ("fails_in", fails))
     return {

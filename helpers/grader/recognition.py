@@ -15,14 +15,16 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.cases import array
-from helpers.grader.run_answer import close
+from helpers.grader.run_answer import ATOL, RTOL, close
 
 Place = tuple[str, str]
 Seen = Mapping[Place, "np.ndarray | str"]
 
 WIDE = 10.0  # tolerance for a mistake's values, in units of that for right ones: float16 is no other mistake
 NEARER = 0.2  # so many times closer to the mistake's value than that is to the right one
-AGAINST = 0.5  # places that speak against a mistake, for each one that it explains
+AGAINST = (
+    0.5  # places that speak against a mistake or are not explained, for each one that it explains
+)
 TOGETHER = 2  # places that a second mistake has to explain beyond the first
 
 
@@ -48,9 +50,54 @@ class Observed:
         return replace(self, yours=yours, failed=frozenset(kept | wrong))
 
     @property
+    def values(self) -> frozenset[Place]:
+        """Places where it is wrong in a value, no gradient, and something can be compared."""
+        names = self.returns or ("",)
+        return frozenset(p for p in self.usable if p in self.right and p[1] in names)
+
+    @property
     def usable(self) -> frozenset[Place]:
         """Places where it is wrong and something can be compared."""
         return frozenset(p for p in self.failed if not isinstance(self.yours[p], str))
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one writing of a mistake gives at a place where it is wrong; first: of its entries, for a quick look."""
+
+    place: Place
+    value: np.ndarray
+    first: float
+    slack: float
+    aside: bool
+    common: bool
+
+
+@dataclass(frozen=True)
+class Writing:
+    """One writing of a listed mistake: the mistake's message, and its recorded outputs."""
+
+    message: str
+    outputs: tuple[Output, ...]
+
+
+def recorded(mistakes: list[dict[str, Any]]) -> list[Writing]:
+    """The writings of a case's mistakes; a mistake that is recognised otherwise has none."""
+    return [
+        Writing(mistake["message"], tuple(map(_output, outputs)))
+        for mistake in mistakes
+        for outputs in mistake.get("writings", ())
+    ]
+
+
+def _output(stored: dict[str, Any]) -> Output:
+    value, slack = array(stored["value"]), max(WIDE, stored.get("slack", 1.0))
+    aside, common = stored.get("aside", False), stored.get("common", False)
+    return Output((stored["input"], stored["of"]), value, _first(value), slack, aside, common)
+
+
+def _first(values: np.ndarray) -> float:
+    return float(values.flat[0]) if values.size else 0.0
 
 
 def fits(yours: np.ndarray | str, expected: np.ndarray | str, rule: Mapping[str, Any]) -> bool:
@@ -59,7 +106,7 @@ def fits(yours: np.ndarray | str, expected: np.ndarray | str, rule: Mapping[str,
         return False
     if "within" in rule:
         low, high = rule["within"]
-        return yours.size == 1 and low <= yours.item() <= high
+        return yours.shape == expected.shape and bool(low <= yours.item() <= high)
     # where ±∞ or NaN is the right answer it may come back, elsewhere not
     finite = rule.get("kind") == "expected" and not np.isfinite(expected).all()
     return close(yours, expected, rule["slack"]) and (finite or bool(np.isfinite(yours).all()))
@@ -91,28 +138,22 @@ class Account:
     def worth(self) -> float:
         return len(self.hits) - len(self.against)
 
-    @property
-    def admissible(self) -> bool:
-        """Whether it may be told at all."""
-        most = len(self.against) <= AGAINST * len(self.hits)
+    def admissible(self, failed: frozenset[Place]) -> bool:
+        """Whether it may be told at all; failed: where values are wrong and can be compared."""
+        if self.whole and len(self.telling) < 2:
+            return len(failed - self.hits) <= len(self.hits)
+        amiss = len(self.against) + len(failed - self.hits - self.shows)
+        most = amiss <= AGAINST * len(self.hits)
         return self.whole or self.core and len(self.telling) >= 2 and most
 
 
 def best_explanation(
-    mistakes: list[dict[str, Any]], observed: Observed
+    writings: list[Writing], observed: Observed
 ) -> tuple[tuple[str, ...], frozenset[Place]]:
-    """Messages of the mistake, or the mistakes, that explain best what failed, and what of it they do; or ().
-
-    A listed mistake may lack 'writings'; then it is not looked for here.
-    """
-    seen, right, failed = observed.yours, observed.right, observed.failed
-    accounts = [
-        account
-        for mistake in mistakes
-        for outputs in mistake.get("writings", ())
-        if (account := _account(mistake["message"], outputs, seen, right, failed)).hits
-    ]
-    told = _best([account for account in accounts if account.admissible])
+    """Messages of the mistake, or the mistakes, that explain best what failed, and what of it they do; or ()."""
+    accounts = [account for writing in writings if (account := _account(writing, observed)).hits]
+    values = observed.usable.intersection(observed.right)
+    told = _best([account for account in accounts if account.admissible(values)])
     left = observed.usable - (told[0].hits if told else frozenset())
     if left:
         pairs = _best(
@@ -128,7 +169,7 @@ def best_explanation(
             told = pairs
     found = {message for account in told for message in account.messages}
     hits = frozenset().union(*(account.hits for account in told))
-    return tuple(m["message"] for m in mistakes if m["message"] in found), hits
+    return tuple(dict.fromkeys(w.message for w in writings if w.message in found)), hits
 
 
 def _best(accounts: list[Account]) -> list[Account]:
@@ -137,35 +178,33 @@ def _best(accounts: list[Account]) -> list[Account]:
     return [account for account in accounts if account.worth == most]
 
 
-def _account(
-    message: str, outputs: list[dict], seen: Seen, right: Seen, failed: frozenset[Place]
-) -> Account:
+def _account(writing: Writing, observed: Observed) -> Account:
     shows, hits, telling, core, missed = set(), set(), set(), False, False
-    for output in outputs:
-        place = output["input"], output["of"]
-        yours = seen.get(place, "")
-        aside, common = output.get("aside", False), output.get("common", False)
+    for output in writing.outputs:
+        yours = observed.yours.get(output.place, "")
         if isinstance(yours, str):
-            missed = missed or not aside
+            missed = missed or not output.aside
             continue
-        shows.add(place)
-        slack = max(WIDE, output.get("slack", 1.0))
-        if place in failed and _alike(yours, array(output["value"]), right.get(place), slack):
-            hits.add(place)
-            core = core or not aside
-            telling |= set() if common else {place}
+        shows.add(output.place)
+        if output.place in observed.failed and _alike(yours, output, observed):
+            hits.add(output.place)
+            core = core or not output.aside
+            telling |= set() if output.common else {output.place}
         else:
-            missed = missed or not aside
-    return Account(
-        (message,), frozenset(shows), frozenset(hits), frozenset(telling), core, core and not missed
-    )
+            missed = missed or not output.aside
+    known = frozenset(shows), frozenset(hits), frozenset(telling)
+    return Account((writing.message,), *known, core, core and not missed)
 
 
-def _alike(yours: np.ndarray, mistake: np.ndarray, right: Any, slack: float) -> bool:
+def _alike(yours: np.ndarray, output: Output, observed: Observed) -> bool:
     """Whether an output is a mistake's: close to it, and much closer than that is to the right one."""
-    if not close(yours, mistake, slack):
+    mistake, gap = output.value, abs(_first(yours) - output.first)
+    if gap > output.slack * (ATOL + RTOL * abs(output.first)):
+        return False  # most end here, at little cost
+    if not close(yours, mistake, output.slack):
         return False
-    if close(yours, mistake) or not isinstance(right, np.ndarray) or right.shape != mistake.shape:
+    right = observed.right.get(output.place)
+    if close(yours, mistake) or right is None or right.shape != mistake.shape:
         return True
     with np.errstate(all="ignore"):
         off, apart = np.abs(yours - mistake), np.abs(mistake - right)
