@@ -151,8 +151,26 @@ def inputs_7b() -> dict[str, Inputs]:
         "two prompts": given(
             [1.0, 0.5, -1.0, 0.3, 1.0], [0, 0, 0, 1, 1], [*several, (3, 4, 0.8, 2)]
         ),
+        "two prompts, in turn": given(
+            [1.0, 0.0, -1.0, 0.0, 0.0, 2.0],
+            [0, 1, 0, 1, 0, 1],
+            [(0, 2, 0.75, 1), (1, 3, 0.5, 4), (0, 4, 0.5, 1), (1, 5, 0.9, 2)],
+        ),
         "four prompts, float32": given(
             rng.normal(size=10).round(1), prompts, rows, dtype="float32"
+        ),
+        "centred, one pair": given([3.0, 2.0], [0, 0], [(0, 1, 0.75, 1)], 0.1),
+        "centred, one response in two pairs": given(
+            [4.0, 1.0, 1.0], [0, 0, 0], [(0, 1, 0.75, 1), (0, 2, 0.75, 3)], 0.5
+        ),
+        "centred, one response in no pair": given(
+            [4.0, 1.0, 1.0, -6.0], [0] * 4, [(0, 1, 0.75, 1), (0, 2, 0.75, 3)], 0.5
+        ),
+        "centred, prompts in turn": given(
+            [2.0, 1.0, 0.0, 4.0, -1.0],
+            [0, 0, 1, 0, 1],
+            [(0, 1, 0.75, 1), (2, 4, 0.75, 1), (0, 3, 0.5, 2)],
+            0.5,
         ),
         "centred, one prompt": given([2.0, 1.0, 0.0], [0, 0, 0], several, 0.1),
         "centred, two prompts": given(
@@ -199,7 +217,7 @@ PROPERTIES_7B = [
         "prompts weigh alike, float32",
         0.5,
         "expected",
-        ["two prompts", "four prompts, float32"],
+        ["two prompts", "two prompts, in turn", "four prompts, float32"],
         values=True,
     ),
     prop(
@@ -207,7 +225,14 @@ PROPERTIES_7B = [
         "the centring term",
         0.4,
         "expected",
-        ["centred, one prompt", "centred, two prompts"],
+        [
+            "centred, one pair",
+            "centred, one response in two pairs",
+            "centred, one response in no pair",
+            "centred, prompts in turn",
+            "centred, one prompt",
+            "centred, two prompts",
+        ],
         values=True,
     ),
     prop(
@@ -233,7 +258,11 @@ PROPERTIES_7B = [
         "the gradient in the rewards",
         0.4,
         "expected",
-        [("one pair", "rewards"), ("centred, two prompts", "rewards")],
+        [
+            ("one pair", "rewards"),
+            ("centred, one pair", "rewards"),
+            ("centred, two prompts", "rewards"),
+        ],
     ),
     prop(
         "certain",
