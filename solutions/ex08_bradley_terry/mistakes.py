@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 import torch
@@ -432,12 +433,23 @@ def _chance(gap, low, high):
     return torch.sigmoid(gap - low) - torch.sigmoid(gap - high)
 
 
-def _log_above(floor: float) -> Callable:
-    return _loss(lambda gap, low, high: _chance(gap, low, high).clamp(min=floor).log())
+def _chance_from_below(gap, low, high):
+    """The same number; at large gaps another of the two differences is rounded to 0."""
+    return torch.sigmoid(high - gap) - torch.sigmoid(low - gap)
 
 
-def _log_plus(epsilon: float) -> Callable:
-    return _loss(lambda gap, low, high: (_chance(gap, low, high) + epsilon).log())
+def _log_above(floor: float) -> tuple[Callable, Callable]:
+    return tuple(
+        _loss(lambda gap, low, high, of=of: of(gap, low, high).clamp(min=floor).log())
+        for of in (_chance, _chance_from_below)
+    )
+
+
+def _log_plus(epsilon: float) -> tuple[Callable, Callable]:
+    return tuple(
+        _loss(lambda gap, low, high, of=of: (of(gap, low, high) + epsilon).log())
+        for of in (_chance, _chance_from_below)
+    )
 
 
 def _without_the_gap(gap, low, high):
@@ -534,25 +546,28 @@ MISTAKES_8B = (
         "Right at moderate gaps; at extreme ones a floor under the probability (clamp, or + ε) caps the loss and takes "
         "its gradient away, just where a strength is most wrong. No floor is needed: the logarithm has a stable form.",
         (
-            *map(
-                _log_above,
-                (
-                    1e-6,
-                    1e-7,
-                    1e-8,
-                    1e-9,
-                    1e-10,
-                    1e-12,
-                    1e-15,
-                    1e-16,
-                    1e-20,
-                    1e-30,
-                    1e-38,
-                    1e-45,
-                    1e-300,
-                ),
+            *chain.from_iterable(
+                map(
+                    _log_above,
+                    (
+                        1e-6,
+                        1e-7,
+                        1e-8,
+                        1e-9,
+                        1e-10,
+                        1e-12,
+                        1e-15,
+                        1e-16,
+                        1e-20,
+                        1e-30,
+                        1e-38,
+                        1e-300,
+                    ),
+                )
             ),
-            *map(_log_plus, (1e-6, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-300)),
+            *chain.from_iterable(
+                map(_log_plus, (1e-6, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-300))
+            ),
         ),
         ("extreme",),
     ),
@@ -601,7 +616,10 @@ MISTAKES_8B = (
         "cuts_turned",
         "Right where the cuts lie evenly around 0, wrong where they do not: a sign of the cuts is turned. A cut of +1 "
         "asks *more* of the first reply before it is called better.",
-        (_reading(_cuts_turned), _loss(lambda gap, low, high: _right_terms(gap, -high, -low))),
+        (
+            _reading(_cuts_turned),
+            _loss(_right_terms, read=lambda s, c, r: placed(s, -c.flip(1), r)),
+        ),
         _VALUES_8B,
     ),
     Mistake(

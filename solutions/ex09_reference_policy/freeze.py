@@ -64,7 +64,7 @@ def inputs_9a() -> dict[str, Inputs]:
         "two ends": row([1, 0, 1, END, 0, END], 2),
         "a prompt of two turns": row([0, END, 1, 0, END], 3),
         "a prompt that ends in an end": row([1, END, 1, 1], 2),
-        "padding on the left": row([0, 1, 0, 1, END], 3, left=1),
+        "padding on the left": row([0, 1, 0, 1, END], 3, left=2),
         "padding on the right": row([0, 1, 1, END], 2, right=1),
         "padding on both sides": row([0, 1, 0, END], 1, left=1, right=2),
         "padding with a word's id": row([0, 1, 0], 1, left=2, right=1, pad=0),
@@ -112,11 +112,12 @@ PROPERTIES_9A = [
     prop(
         "end",
         "the reply ends with its first end token, or with the row",
-        0.3,
+        0.2,
         "expected",
-        ["the end alone", "nothing but the prompt", "words behind the end", "two ends"],
+        ["the end alone", "words behind the end", "two ends"],
         values=True,
     ),
+    prop("empty", "an empty reply: 0", 0.1, "expected", ["nothing but the prompt"]),
     prop(
         "turns",
         "end tokens inside the prompt end nothing",
