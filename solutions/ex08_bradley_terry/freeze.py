@@ -157,6 +157,9 @@ def inputs_8b() -> dict[str, Inputs]:
             five[:1],
             [[0, 0, 1, 3], [0, 1, 2, 2], [0, 2, 0, 0], [0, 0, 2, 4], [0, 1, 0, 1]],
         ),
+        "two annotators, three grades": given(
+            [1, 0], [[-1, 0.5], [0, 1]], [[0, 0, 1, 1], [0, 0, 1, 2], [1, 0, 1, 0]]
+        ),
         "two annotators": given(
             [1, 0, -0.5],
             five[:2],
@@ -178,6 +181,9 @@ def inputs_8b() -> dict[str, Inputs]:
     edge = [[0, 0, 1, g] for g in (0, 1, 2)] + [[0, 1, 0, g] for g in (0, 1, 2)]
     found["a gap of 10000"] = given([1e4, 0], [[-1, 0.5]], edge)
     found["a gap of 60"] = given([60, 0], [[-1, 0.5]], edge)
+    for gap in (60, 10000):
+        found[f"a gap of {gap}, one grade"] = given([gap, 0], [[-1, 0.5]], [[0, 0, 1, 1]])
+        found[f"a gap of −{gap}, one grade"] = given([0, gap], [[-1, 0.5]], [[0, 0, 1, 1]])
     found["cuts in disorder"] = given([1, 0], [[-1, 1], [0.5, -0.5]], [[0, 0, 1, 1], [1, 0, 1, 2]])
     found["in disorder, without a record"] = given([1, 0], [[-1, 1], [0.5, -0.5]], [[0, 0, 1, 1]])
     found["two equal cuts"] = given([1, 0], [[0.5, 0.5]], [[0, 0, 1, 2]])
@@ -213,7 +219,12 @@ PROPERTIES_8B = [
         "each annotator's own cuts, mean over comparisons",
         0.4,
         "expected",
-        ["two annotators", "one annotator wrote nothing", "three annotators, float32"],
+        [
+            "two annotators, three grades",
+            "two annotators",
+            "one annotator wrote nothing",
+            "three annotators, float32",
+        ],
         values=True,
     ),
     prop(
@@ -246,6 +257,10 @@ PROPERTIES_8B = [
         0.5,
         "expected",
         [
+            ("a gap of 60, one grade", ""),
+            ("a gap of −60, one grade", ""),
+            ("a gap of 10000, one grade", ""),
+            ("a gap of −10000, one grade", ""),
             ("a gap of 60", ""),
             ("a gap of 60", "strengths"),
             ("a gap of 10000", ""),
