@@ -258,8 +258,8 @@ MISTAKES_6A = (
     ),
     Mistake(
         "paragraph",
-        "You cut replies at a blank line, or at the end of a line. A reply may have several: it is all that follows the "
-        "opening of the last turn.",
+        "You cut replies at a blank line, or at the end of a line. A reply may have several: it is all that follows "
+        "the opening of the last turn.",
         (
             _last_paragraph,
             _last_paragraph_unchecked,
@@ -861,8 +861,8 @@ MISTAKES_6B = (
     ),
     Mistake(
         "sizes",
-        "Your numbers say how large a prompt's group is, or whether it has one. Two groups of one size then have the same "
-        "number, as if they were one: give each a number of its own.",
+        "Your numbers say how large a prompt's group is, or whether it has one. Two groups of one size then have the "
+        "same number, as if they were one: give each a number of its own.",
         (_group_sizes, _linked_at_all, _number_of_links),
         ("near", "goes_on"),
     ),

@@ -672,8 +672,8 @@ MISTAKES_7B = (
     ),
     Mistake(
         "centre_compared",
-        "Your centring term leaves out responses that are in no pair. They answer the prompt like the others, and their "
-        "rewards share its free constant.",
+        "Your centring term leaves out responses that are in no pair. They answer the prompt like the others, and "
+        "their rewards share its free constant.",
         (
             averaged_loss(centre=_centre_of(lambda r, pairs, *_: r[pairs.unique()].mean())),
             averaged_loss(
@@ -688,8 +688,8 @@ MISTAKES_7B = (
     ),
     Mistake(
         "centre_no_square",
-        "Your centring term is the mean reward itself, or its size: square it. Without the square its gradient pulls as "
-        "hard at 0.1 as at 10, or rewards below 0 are paid for.",
+        "Your centring term is the mean reward itself, or its size: square it. Without the square its gradient pulls "
+        "as hard at 0.1 as at 10, or rewards below 0 are paid for.",
         (
             averaged_loss(centre=_centre_of(_whole_mean, lambda mean: mean)),
             averaged_loss(centre=_centre_of(_whole_mean, torch.abs)),
@@ -705,8 +705,8 @@ MISTAKES_7B = (
     ),
     Mistake(
         "centre_factor",
-        "Your centring term is off by a factor. It is `centring` times the mean over prompts of the squared mean reward: "
-        "no half, no sum over prompts, no square of `centring`.",
+        "Your centring term is off by a factor. It is `centring` times the mean over prompts of the squared mean "
+        "reward: no half, no sum over prompts, no square of `centring`.",
         (
             _averaged_again(lambda c, prompts: c / 2),
             _averaged_again(lambda c, prompts: c * c),

@@ -198,8 +198,8 @@ MISTAKES_8A = (
     ),
     Mistake(
         "direct_infinite",
-        "Your ∞ stands only where two items met, or met the same third one. A chain of wins of any length puts its first "
-        "item above its last: ask whether an arrow path leads from one to the other.",
+        "Your ∞ stands only where two items met, or met the same third one. A chain of wins of any length puts its "
+        "first item above its last: ask whether an arrow path leads from one to the other.",
         (_afterwards(_infinite_within(1)), _afterwards(_infinite_within(2))),
         ("infinite", "all"),
     ),
@@ -264,8 +264,8 @@ MISTAKES_8A = (
     ),
     Mistake(
         "win_rates",
-        "Inside a group you take an item's own wins against its losses. Whom it beat matters too: one strength per item "
-        "has to account for all comparisons of the group, by maximum likelihood (`bradley_terry.fit`).",
+        "Inside a group you take an item's own wins against its losses. Whom it beat matters too: one strength per "
+        "item has to account for all comparisons of the group, by maximum likelihood (`bradley_terry.fit`).",
         tuple(map(_inside_groups, (_log_odds_of_rate, _log_ratio_of_wins, _rates))),
         ("finite",),
     ),
@@ -583,8 +583,8 @@ MISTAKES_8B = (
     ),
     Mistake(
         "at_least",
-        "Your term is the probability of this grade *or a better one* (or of a worse one). A person who says ‘slightly’ "
-        "has also said ‘not clearly’: u lies above one cut and below the next.",
+        "Your term is the probability of this grade *or a better one* (or of a worse one). A person who says "
+        "‘slightly’ has also said ‘not clearly’: u lies above one cut and below the next.",
         (
             _loss(_at_least),
             _loss(_at_most),

@@ -355,8 +355,8 @@ MISTAKES_10A = (
     ),
     Mistake(
         "nowhere",
-        "You find no β where the policy *is* an optimum. Log-probabilities are right to 0.001 nats, so a test for equality "
-        "fails; and what has to rise with the reward, in a straight line, is log π − log π_ref.",
+        "You find no β where the policy *is* an optimum. Log-probabilities are right to 0.001 nats, so a test for "
+        "equality fails; and what has to rise with the reward, in a straight line, is log π − log π_ref.",
         (
             _finite(lambda right, *row: math.nan),
             _finite(lambda right, ref, policy, r: math.nan if len(r) > 2 else right),
@@ -449,8 +449,8 @@ MISTAKES_10A = (
     ),
     Mistake(
         "newly_said",
-        "A policy that says what the reference never says is the optimum at no β: the formula multiplies by the reference, "
-        "and 0 stays 0. Your β ignores that reply.",
+        "A policy that says what the reference never says is the optimum at no β: the formula multiplies by the "
+        "reference, and 0 stays 0. Your β ignores that reply.",
         (_new_ignored, _new_ignored_in_rows),
         ("new",),
     ),
