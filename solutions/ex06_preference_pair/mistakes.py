@@ -322,7 +322,7 @@ MISTAKES_6A = (
             _changed(lambda prompt, y_w, y_l: (prompt.strip(), y_w.strip(), y_l.strip())),
             _changed(lambda prompt, y_w, y_l: (prompt.strip(), y_w, y_l)),
         ),
-        ("one_turn", "dialogue"),
+        ("one_turn", "dialogue", "alike"),
     ),
     Mistake(
         "marker_dropped",

@@ -911,7 +911,7 @@ MISTAKES_7D = (
         "loss",
         "Your score orders the models by a loss over all pairs. A loss is large where pairs are hard, whatever the "
         "forecasts; compare with what the model itself expects to lose.",
-        (hidden_runs.log_loss,),
+        (hidden_runs.log_loss, lambda *system: -hidden_runs.log_loss(*system)),
         ("separates",),
     ),
     Mistake(
@@ -919,12 +919,7 @@ MISTAKES_7D = (
         "Your score orders the models by the forecast, or the margin, of the response that was chosen. Stored like "
         "that, every label is 1, and the best forecaster would be one that always says 1. Turn the pairs: what did the "
         "model say of the response that it prefers, and how often did that one win?",
-        (
-            hidden_runs.chosen_first_ece,
-            lambda *system: -hidden_runs.chosen_first_ece(*system),
-            hidden_runs.mean_margin,
-            lambda *system: -hidden_runs.mean_margin(*system),
-        ),
+        (hidden_runs.mean_margin, lambda *system: -hidden_runs.mean_margin(*system)),
         ("separates",),
     ),
     Mistake(
