@@ -120,7 +120,6 @@ CLASSES = torch.Tensor, torch.nn.Parameter, pathlib.Path
 FREE = {  # names of the grader that are no part of judging: what a session has found, where it is shown, the limits
     "helpers.grader.checking": {"_latest", "display"},
     "helpers.grader.points": {"_folder"},
-    "helpers.grader.surroundings": {"_as_imported"},
     "helpers.grader.time_limit": {"ONE_CALL", "ONE_CHECK", "AGAIN"},
 }
 INSIDE = {name: operator.attrgetter(name) for name in ("__code__", "__defaults__", "__kwdefaults__")}
@@ -157,10 +156,16 @@ class Functions:
 
     def __init__(self):
         self._places = [_Place(one, dict(vars(one)), False) for one in CLASSES]
-        self._functions = []
+        self._inside: dict[str, dict[FunctionType, Any]] = {name: {} for name in INSIDE}
+        self._known: set[str] = set()
+
+    def add_new(self) -> None:
+        """Take in the modules that have been imported since."""
         for name, module in list(sys.modules.items()):
-            if type(module) is ModuleType and (name in LIBRARIES or _belongs(name, LESSON)):
-                self._add(name, module)
+            if name not in self._known and (name in LIBRARIES or _belongs(name, LESSON)):
+                self._known.add(name)
+                if type(module) is ModuleType:
+                    self._add(name, module)
 
     def _add(self, name: str, module: ModuleType) -> None:
         grader = _belongs(name, GRADER)
@@ -172,11 +177,16 @@ class Functions:
         for value in [v for place in (held, *map(vars, own)) for v in place.values()] if grader else ():
             function = getattr(value, "fget", None) or getattr(value, "__func__", value)
             if type(function) is FunctionType and function.__module__ == name:
-                self._functions += [(function, inside, get(function)) for inside, get in INSIDE.items()]
+                for inside, get in INSIDE.items():
+                    self._inside[inside][function] = get(function)
 
     def put_back(self) -> list[tuple[Any, str, Any, Any]]:
         """Put every one back; gives what was changed: (place, name, what stood there now, what before)."""
-        changed = [(f, n, INSIDE[n](f), was) for f, n, was in self._functions if INSIDE[n](f) is not was]
+        changed = []
+        for name, before in self._inside.items():
+            get = INSIDE[name]
+            if not _all(_map(_is, _map(get, before), before.values())):
+                changed += [(f, name, get(f), was) for f, was in before.items() if get(f) is not was]
         for place in self._places:
             changed += place.changed()
         for place, name, _, before in changed:
@@ -227,11 +237,11 @@ def end(threads: list[threading.Thread], patience: float) -> float:
 
 
 class Surroundings:
-    """The world as it was before a check."""
+    """The world as it was before a check, but for functions: those are as they were when they were imported."""
 
-    def __init__(self):
+    def __init__(self, functions: Functions):
         self._settings, self._generators = _read(SETTINGS), _read(GENERATORS)
-        self._functions, self._patience = Functions(), PATIENCE
+        self._functions, self._patience = functions, PATIENCE
 
     def after_a_call(self, threads: list[threading.Thread]) -> None:
         """End the threads that the answer left running, put back all but the random generators.
@@ -252,12 +262,12 @@ class Surroundings:
 
 
 _around: ContextVar[Surroundings | None] = ContextVar("the surroundings of a check", default=None)
-_as_imported: list[Functions] = []
+_as_imported = Functions()
 
 
 def remember() -> None:
-    """Called when the grader has been imported: with these functions it will judge."""
-    _as_imported[:] = [Functions()]
+    """Called when the whole grader has been imported: with these functions it will judge."""
+    _as_imported.add_new()
 
 
 @contextmanager
@@ -270,8 +280,9 @@ def kept() -> Iterator[Surroundings]:
     if outer is not None:
         yield outer
         return
-    replaced = [change for functions in _as_imported for change in functions.put_back()]
-    around = Surroundings()
+    replaced = _as_imported.put_back()
+    _as_imported.add_new()
+    around = Surroundings(_as_imported)
     token = _around.set(around)
     try:
         yield around
