@@ -19,7 +19,7 @@ import numpy as np
 
 from helpers.grader.cases import array
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.run_answer import Trial, Unusable, close, plain
+from helpers.grader.run_answer import Trial, Unusable, close, endless, plain
 
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
 SHOWN = 30  # entries of an array that a reader can take in
@@ -42,6 +42,7 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
             Property(spec["key"], spec["name"], spec["points"], earned, None if waits else failure)
         )
     unfinished = _unfinished(trial, inputs, case["properties"]) if trial.unfinished else ()
+    unfinished += endless(trial, inputs)
     if trial.first.error:
         return Result(*head, "error", tuple(properties), unfinished)
     return judged(*head, properties, unfinished + _diagnoses(case, seen, properties))

@@ -38,7 +38,7 @@ class Outcome:
     """What one call returned, or how it failed.
 
     stub: it raised the stub's NotImplementedError itself; refused: it raised ValueError; stopped: it
-    did not end, or was not made because the time of the check is over.
+    did not end; left_out: it was not made, because the time of the check is over.
     """
 
     value: Any = None
@@ -46,6 +46,7 @@ class Outcome:
     stub: bool = False
     refused: bool = False
     stopped: bool = False
+    left_out: bool = False
 
     @property
     def empty(self) -> bool:
@@ -75,7 +76,7 @@ def attempt(function: Callable, *arguments) -> Outcome:
                 value.close()  # or Python would complain on stderr later
             return Outcome(value=value)
         if type(raised) is Stopped:
-            return Outcome(error=str(raised), stopped=True)
+            return Outcome(error=str(raised), stopped=raised.made, left_out=not raised.made)
         refused = issubclass(type(raised), ValueError)
         stub = half_written(raised, function)
         return Outcome(error=explained(raised, function), stub=stub, refused=refused)
@@ -155,7 +156,7 @@ class Trial:
 
     ``changed`` is the name of the first argument that the answer was seen to change; ``unfinished``
     says whether some call brought nothing or met the stub; ``stopped`` has the inputs on which no call
-    came to an end. Raises nothing.
+    came to an end or was made, and its outcome. Raises nothing.
     """
 
     def __init__(self, answer: Callable, first: Inputs, differentiable: tuple[str, ...] = ()):
@@ -168,7 +169,7 @@ class Trial:
             tensors[name].requires_grad_()
         self.first = self._call(tensors, first)
         self.numpy = False
-        if self.first.error and not self.first.stopped:
+        if self.first.error and not self.stopped:
             again = self._call(as_numpy(first), first)
             if not again.error:
                 self.first, self.numpy = again, True
@@ -179,7 +180,7 @@ class Trial:
             if those is inputs:
                 return outcome
         outcome = attempt(self.answer, *given.values())
-        if outcome.stopped:
+        if outcome.stopped or outcome.left_out:
             self.stopped.append((inputs, outcome))
         self.unfinished = self.unfinished or outcome.stub or outcome.empty
         return outcome
@@ -252,3 +253,17 @@ class Trial:
                         self.changed = name
                 except Unusable:
                     self.changed = name
+
+
+def endless(trial: Trial, inputs: Mapping[str, Inputs]) -> tuple[str, ...]:
+    """On which of the named inputs a call had to be stopped, as a sentence; nothing if on none."""
+    names = [
+        f"‘{name}’"
+        for name, given in inputs.items()
+        if any(those is given and outcome.stopped for those, outcome in trial.stopped)
+    ]
+    if not names:
+        return ()
+    return (
+        f"Your function did not end on {', '.join(names)}: what is other there than on the inputs before?",
+    )

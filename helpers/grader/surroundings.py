@@ -59,11 +59,15 @@ def _set_handler(before: Any) -> None:
 
 
 def _set_device(before: torch.device) -> None:
-    torch.set_default_device(None if before.type == "cpu" else before)  # a device that is set costs time
+    torch.set_default_device(
+        None if before.type == "cpu" else before
+    )  # a device that is set costs time
 
 
 _torch_print = vars(torch._tensor_str.PRINT_OPTS)
-SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (  # how to read and to set each
+SETTINGS: tuple[
+    tuple[Callable[[], Any], Callable[[Any], Any]], ...
+] = (  # how to read and to set each
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (sys.gettrace, sys.settrace),
     (sys.getprofile, sys.setprofile),
@@ -96,7 +100,9 @@ Setting = tuple[Callable[[Any], None], Callable[[], Any], Any]
 def _read(settings: tuple) -> list[Setting]:
     found = []
     for get, put in settings:
-        with suppress(Exception):  # a working folder that is gone, an interpreter without signals, …
+        with suppress(
+            Exception
+        ):  # a working folder that is gone, an interpreter without signals, …
             found.append((put, get, get()))
     return found
 
@@ -122,9 +128,23 @@ FREE = {  # names of the grader that are no part of judging: what a session has 
     "helpers.grader.points": {"_folder"},
     "helpers.grader.time_limit": {"ONE_CALL", "ONE_CHECK", "AGAIN"},
 }
-INSIDE = {name: operator.attrgetter(name) for name in ("__code__", "__defaults__", "__kwdefaults__")}
-PYTHONS = "__dict__", "__weakref__", "__builtins__", "__warningregistry__"  # names that Python itself may change
-_all, _is, _map, _len, _set, _delete = all, operator.is_, map, len, setattr, delattr  # an answer may replace builtins
+INSIDE = {
+    name: operator.attrgetter(name) for name in ("__code__", "__defaults__", "__kwdefaults__")
+}
+PYTHONS = (
+    "__dict__",
+    "__weakref__",
+    "__builtins__",
+    "__warningregistry__",
+)  # names that Python itself may change
+_all, _is, _map, _len, _set, _delete = (
+    all,
+    operator.is_,
+    map,
+    len,
+    setattr,
+    delattr,
+)  # an answer may replace builtins
 _MISSING = object()
 
 
@@ -174,7 +194,9 @@ class Functions:
         own = [v for v in held.values() if type(v) is type and v.__module__ == name]
         for one in own if _belongs(name, LESSON) else ():
             self._places.append(_Place(one, dict(vars(one)), grader))
-        for value in [v for place in (held, *map(vars, own)) for v in place.values()] if grader else ():
+        for value in (
+            [v for place in (held, *map(vars, own)) for v in place.values()] if grader else ()
+        ):
             function = getattr(value, "fget", None) or getattr(value, "__func__", value)
             if type(function) is FunctionType and function.__module__ == name:
                 for inside, get in INSIDE.items():
@@ -186,7 +208,9 @@ class Functions:
         for name, before in self._inside.items():
             get = INSIDE[name]
             if not _all(_map(_is, _map(get, before), before.values())):
-                changed += [(f, name, get(f), was) for f, was in before.items() if get(f) is not was]
+                changed += [
+                    (f, name, get(f), was) for f, was in before.items() if get(f) is not was
+                ]
         for place in self._places:
             changed += place.changed()
         for place, name, _, before in changed:

@@ -41,7 +41,11 @@ class TimeUp(BaseException):
 
 
 class Stopped(Exception):
-    """A call that did not end, or was not made because the time of the check is over; the message says which."""
+    """A call that did not end, or that was not ``made``, because the time of the check is over."""
+
+    def __init__(self, text: str, made: bool):
+        super().__init__(text)
+        self.made = made
 
 
 class Clock:
@@ -70,7 +74,9 @@ class _Call:
     def leave(self) -> None:
         """For the caller: from here on nothing is raised any more. May be called again."""
         self._over = True
-        if monotonic() > self._ends:  # else nothing was raised, as the watcher looks at the clock first
+        if (
+            monotonic() > self._ends
+        ):  # else nothing was raised, as the watcher looks at the clock first
             with self._lock:  # the watcher is not in the middle of it
                 raise_in_thread(self._thread, None)
             sys.settrace(self._traced)
@@ -116,7 +122,9 @@ def limited(function: Callable, *arguments) -> Any:
             return function(*arguments)
         if clock.spent >= ONE_CHECK:
             clock.left_out += 1
-            raise Stopped(f"was not called: all calls before this one took {ONE_CHECK:g} seconds")
+            raise Stopped(
+                f"was not called: all calls before this one took {ONE_CHECK:g} seconds", False
+            )
         seconds = min(ONE_CALL, ONE_CHECK - clock.spent)
         begun = monotonic()
         clock.made += 1
@@ -133,7 +141,7 @@ def limited(function: Callable, *arguments) -> Any:
             clock.spent += monotonic() - begun
             clock.stopped += call.late
         if call.late:
-            raise Stopped(_told(seconds))
+            raise Stopped(_told(seconds), True)
         return value
 
 
