@@ -39,6 +39,9 @@ class TimeUp(BaseException):
         super().__init__(*more)
         _insist(sys._getframe(1))
 
+    def __del__(self):  # an `except:` that has caught it is done
+        _insist(sys._getframe(1))
+
 
 class Stopped(Exception):
     """A call that did not end, or that was not ``made``, because the time of the check is over."""
@@ -61,19 +64,19 @@ class _Call:
 
     def __init__(self, seconds: float):
         self._thread, self._ends = _thread.get_ident(), monotonic() + seconds
-        self._lock, self._over, self._traced = _thread.allocate_lock(), False, sys.gettrace()
+        self._lock, self.over, self._traced = _thread.allocate_lock(), False, sys.gettrace()
         self.late = False
 
     def look(self) -> None:
         """For the watcher: raise TimeUp in the call if it is late."""
         with self._lock:
-            if monotonic() > self._ends and not self._over:  # in this order: see leave
+            if monotonic() > self._ends and not self.over:  # in this order: see leave
                 self.late = True
                 raise_in_thread(self._thread, TimeUp)
 
     def leave(self) -> None:
         """For the caller: from here on nothing is raised any more. May be called again."""
-        self._over = True
+        self.over = True
         if (
             monotonic() > self._ends
         ):  # else nothing was raised, as the watcher looks at the clock first
@@ -163,13 +166,15 @@ def _told(seconds: float) -> str:
 
 
 def _insist(frame: Any) -> None:
-    """Raise TimeUp once more at the next line of the answer that runs: in the `except:` that has caught the first."""
-    inside = []
+    """Raise TimeUp once more at the next line of the answer that runs: in or after the `except:` that caught one."""
+    clock, inside = _clock.get(), []
+    if clock is None or clock.call is None or clock.call.over:
+        return
     while frame is not None and frame.f_code is not _run.__code__:
         inside.append(frame)
         frame = frame.f_back
-    if frame is None:
-        return  # not raised in a call that is watched
+    if frame is None or not inside:
+        return  # not in the answer
     for one in inside:
         one.f_trace = _once_more
     sys.settrace(_no_other)
