@@ -21,7 +21,7 @@ from helpers.grader import habits
 from helpers.grader.cases import array
 from helpers.grader.recognition import Observed, Writing, best_explanation, fits, recorded
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.run_answer import Trial, Unusable, close, plain
+from helpers.grader.run_answer import Trial, Unusable, close, endless, plain
 
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
 SHOWN = 30  # entries of an array that a reader can take in; of more, the first and last are shown
@@ -46,6 +46,7 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
             Property(spec["key"], spec["name"], spec["points"], earned, **shown_first)
         )
     unfinished = _unfinished(trial, inputs, case) if trial.unfinished else ()
+    unfinished += endless(trial, inputs)
     if trial.first.error:
         return Result(*head, "error", tuple(properties), unfinished)
     if all(p.held for p in properties):
