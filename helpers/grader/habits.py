@@ -14,8 +14,10 @@ import numpy as np
 from helpers.grader.recognition import Observed, Place
 from helpers.grader.run_answer import close
 
-RANDOM = "Asked again about the same input, your function returns something else: "
+RANDOM = (
+    "Asked again about the same input, your function returns something else: "
     "chance decides, or what was asked before."
+)
 SWAPPED = "Your results stand in another order: asked is ({})."
 ALMOST = 0.03  # relative: values this close to the right ones come from rounding or from a search that is not exact
 MOST = 0.75  # of the places that fail, so many have to be right once a habit is undone
