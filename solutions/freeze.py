@@ -195,7 +195,7 @@ def _fingerprint(
 
 
 def _mark_common(mistakes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mark outputs that tell nothing: another mistake gives them too, or all their entries are one of 0, ±1, NaN, ±∞."""
+    """Mark outputs that tell nothing: another mistake gives them too, or all entries are 0, ±1, NaN or ±∞."""
     found = [
         (m["key"], output, array(output["value"]))
         for m in mistakes

@@ -1,4 +1,4 @@
-"""What the grader says of a wrong answer: the smallest failing input, listed mistakes beside a slip, habits of any kind."""
+"""What is said of a wrong answer: the smallest failing input, listed mistakes beside a slip, habits."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def test_scores_by_chance_and_constant_scores_are_told(part):
 
 
 def fake(part: str, above: int, sign: float):
-    """A score with a known AUC: so many of 20 bad runs stand above all others, the rest below; by content, not order."""
+    """A score with a known AUC: so many of 20 bad runs stand above all others, the rest of them below."""
     bad = [stored["outcome"] == "regressed" for stored in case(part)["runs"]]
     place = np.cumsum(bad)
     numbers = [

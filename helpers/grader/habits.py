@@ -14,7 +14,10 @@ import numpy as np
 from helpers.grader.recognition import Observed, Place
 from helpers.grader.run_answer import close
 
-RANDOM = "Asked again about the same input, your function returns something else: chance decides, or what was asked before."
+RANDOM = (
+    "Asked again about the same input, your function returns something else: "
+    "chance decides, or what was asked before."
+)
 SWAPPED = "Your results stand in another order: asked is ({})."
 ALMOST = 0.03  # relative: values this close to the right ones come from rounding or from a search that is not exact
 MOST = 0.75  # of the places that fail, so many have to be right once a habit is undone
@@ -107,7 +110,7 @@ def _squeezed(values: np.ndarray) -> tuple[int, ...]:
 
 
 def seen_through(what: Observed, better_than: int) -> tuple[str, Observed] | None:
-    """The habit without which most of what failed would be right, more than ``better_than`` places; and what is left."""
+    """The habit without which most of what failed, more than ``better_than`` places, is right; and what is left."""
     before = {place for place in what.main if place in what.usable}
     best, found = max(better_than, 1), None
     for sentence, undone in (*undoings(what), *_seen_by_the_right_values(what)):
@@ -346,8 +349,8 @@ def almost(what: Observed, places: list[Place], inputs: Any) -> str:
     if len(off) < 2 or max(off) > ALMOST:
         return ""
     return (
-        f"Your values are near the right ones, off by at most {max(off):.1%}: rounding, too few steps of a search, or a "
-        "small constant that was added somewhere."
+        f"Your values are near the right ones, off by at most {max(off):.1%}: rounding, too few steps of a search, or "
+        "a small constant that was added somewhere."
     )
 
 
