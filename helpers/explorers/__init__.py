@@ -1,0 +1,13 @@
+"""Explorers: knobs, an exact state, a drawing that follows, and the same in words.
+
+Each module holds one: ``state``, a pure function of the knobs' values, ``look``, which draws it, and ``explorer``, the
+knobs. ``svg`` and ``wiring`` are what they share. None of them trains, samples or needs matplotlib.
+"""
+
+from helpers.explorers.beta import explore_beta
+from helpers.explorers.clip import explore_clip
+from helpers.explorers.group import explore_group
+from helpers.explorers.ipo import explore_ipo
+from helpers.explorers.margin import explore_margin
+
+__all__ = ["explore_beta", "explore_clip", "explore_group", "explore_ipo", "explore_margin"]
