@@ -13,8 +13,22 @@ from conftest import perturbed
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import figures
-from helpers.explorers import beta, clip, group, ipo, margin, svg, wiring
+from helpers.calibration import orient
+from helpers.explorers import (
+    beta,
+    clip,
+    group,
+    ipo,
+    judge,
+    margin,
+    selection,
+    svg,
+    temperature,
+    tilt,
+    wiring,
+)
 from helpers.gpt import all_logps
+from helpers.policies import expected, top_fraction
 from helpers.world import EXACT
 
 ROOT = Path(__file__).parent.parent
@@ -26,8 +40,29 @@ def ref_logps():
         return all_logps(perturbed(EXACT, 3), EXACT)
 
 
+FEW = ("sure cut wait", "cut wait", "sorry cannot sorry thanks", "cut", "sorry sorry sorry", "")
+
+
 @pytest.fixture(scope="module")
-def explorers(ref_logps):
+def few_logps():
+    """A policy with six replies to every request, (48, N)."""
+    p = torch.zeros(len(EXACT.prompts), EXACT.n_responses, dtype=torch.float64)
+    some = [int(EXACT.index(reply)) for reply in FEW]
+    p[:, some] = torch.rand(len(p), 6, generator=torch.Generator().manual_seed(1)).double()
+    return (p / p.sum(1, keepdim=True)).log()
+
+
+@pytest.fixture(scope="module")
+def forecasts():
+    """Margins that are too large by half, and labels."""
+    drawn = torch.Generator().manual_seed(2)
+    margins = 2 * torch.randn(400, generator=drawn, dtype=torch.float64)
+    won = (torch.rand(400, generator=drawn, dtype=torch.float64) < (margins / 2).sigmoid()).double()
+    return margins, won
+
+
+@pytest.fixture(scope="module")
+def explorers(ref_logps, forecasts):
     """All explorers of the package by module name."""
     return {
         "beta": beta.explorer(ref_logps),
@@ -35,6 +70,12 @@ def explorers(ref_logps):
         "clip": clip.explorer(),
         "group": group.explorer(),
         "ipo": ipo.explorer(),
+        "judge": judge.explorer(ref_logps),
+        "selection": selection.explorer(ref_logps),
+        "temperature": temperature.explorer(
+            {"one": forecasts, "other": (-forecasts[0], 1 - forecasts[1])}
+        ),
+        "tilt": tilt.explorer(ref_logps),
     }
 
 
@@ -234,10 +275,14 @@ def test_margin_says_on_which_side_the_pair_is():
 @pytest.mark.parametrize(
     "ratio, advantage, objective, slope",
     [
-        (1.1, 1.0, 1.1, 1.1), (1.5, 1.0, 1.2, 0.0), (0.5, 1.0, 0.5, 0.5),
-        (0.9, -1.0, -0.9, -0.9), (0.5, -1.0, -0.8, 0.0), (1.5, -1.0, -1.5, -1.5),
+        (1.1, 1.0, 1.1, 1.1),
+        (1.5, 1.0, 1.2, 0.0),
+        (0.5, 1.0, 0.5, 0.5),
+        (0.9, -1.0, -0.9, -0.9),
+        (0.5, -1.0, -0.8, 0.0),
+        (1.5, -1.0, -1.5, -1.5),
     ],
-)  # fmt: skip
+)
 def test_clip_in_all_six_cases(ratio, advantage, objective, slope):
     found = clip.state(ratio, advantage, 0.2)
     assert (found.objective, found.slope) == pytest.approx((objective, slope), abs=1e-12)
@@ -323,3 +368,158 @@ def test_ipo_stops_where_dpo_has_no_minimum():
 def test_ipo_refuses_what_is_no_share():
     with pytest.raises(ValueError, match="½ ≤ wins"):
         ipo.state(0.4, 1.0, 1.0)
+
+
+# ---- the part kept -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flaw", selection.FLAWS)
+@pytest.mark.parametrize("part, bonus", [(0.01, 6.0), (0.3, -2.0), (1.0, 1.0)])
+def test_selection_against_all_replies(ref_logps, flaw, part, bonus):
+    found = selection.state(selection.table(ref_logps, flaw), part, bonus)
+    flagged = selection.flag_of(flaw).double().expand_as(EXACT.gold)
+    kept = top_fraction(ref_logps, EXACT.gold + bonus * flagged, part)
+    best = top_fraction(ref_logps, EXACT.gold, part)
+    assert found.gold == pytest.approx(expected(kept, EXACT.gold).mean().item(), abs=1e-6)
+    assert found.of_choice == pytest.approx(expected(kept, flagged).mean().item(), abs=1e-6)
+    assert found.best == pytest.approx(expected(best, EXACT.gold).mean().item(), abs=1e-6)
+    assert found.blind == pytest.approx(expected(ref_logps, EXACT.gold).mean().item(), abs=1e-6)
+    assert found.mass == pytest.approx(expected(ref_logps, flagged).mean().item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("bonus", [6.0, 1.0, 0.0])
+def test_selection_accuracy_pair_by_pair(few_logps, bonus):
+    right = differ = 0.0
+    for x, prompt in enumerate(EXACT.prompts):
+        p = [few_logps[x, int(EXACT.index(reply))].exp().item() for reply in FEW]
+        for a, b in itertools.product(range(6), repeat=2):
+            gold = [EXACT.reward(prompt.text, FEW[k]) for k in (a, b)]
+            score = [
+                g + bonus * (FEW[k].count("sorry") + FEW[k].count("cannot") >= 3)
+                for g, k in zip(gold, (a, b))
+            ]
+            if gold[0] != gold[1]:
+                differ += p[a] * p[b]
+                agree = (score[0] - score[1]) * (gold[0] - gold[1])
+                right += p[a] * p[b] * (1.0 if agree > 0 else 0.5 if agree == 0 else 0.0)
+    found = selection.accuracy(selection.table(few_logps, selection.FLAWS[0]), bonus)
+    assert found == pytest.approx(right / differ, abs=1e-9)
+
+
+def test_selection_knows_its_flaws():
+    assert selection.flag_of("the word “thanks”")[EXACT.index("sure thanks")]
+    assert selection.flag_of("four words").sum() == 10_000
+    with pytest.raises(ValueError, match="flaw 'beauty'"):
+        selection.flag_of("beauty")
+
+
+# ---- the judge ---------------------------------------------------------------------------------
+
+
+def test_judge_has_the_section_s_numbers():
+    gap = torch.tensor([1.0], dtype=torch.float64)
+    first, second = judge.verdicts("place term", 1.0, gap)
+    assert (first.item(), second.item()) == pytest.approx((0.88, 0.50), abs=0.005)
+    gaps, mass = torch.tensor([0.4, -2.0]).double(), torch.tensor([0.8, 0.2]).double()
+    found = judge.state(gaps, mass, "place term", 2.0)
+    by_people = 0.8 / (1 + math.exp(-0.4)) + 0.2 / (1 + math.exp(2))
+    assert found.people == pytest.approx(by_people) and found.repaired == pytest.approx(by_people)
+    assert found.place_term == pytest.approx(2.0) and found.both_orders < 0.5 < found.people
+
+
+@pytest.mark.parametrize("kind", judge.KINDS)
+@pytest.mark.parametrize("lean", [0.5, 2.0])
+def test_judge_pair_by_pair(few_logps, ref_logps, kind, lean):
+    gaps, mass = judge.law(few_logps, few_logps.flip(0))
+    found, p = judge.state(gaps, mass, kind, lean), few_logps.exp()
+    sums = dict.fromkeys(("people", "one", "both", "won", "lost", "split"), 0.0)
+    for x in range(len(EXACT.prompts)):
+        for a, b in itertools.product([int(EXACT.index(reply)) for reply in FEW], repeat=2):
+            likely = (p[x, a] * p[len(p) - 1 - x, b]).item() / len(EXACT.prompts)
+            d = EXACT.gold[x, a] - EXACT.gold[x, b]
+            one, two = (v.item() for v in judge.verdicts(kind, lean, d))
+            assert 0 <= two <= one <= 1
+            sums["people"] += likely / (1 + math.exp(-d))
+            sums["one"] += likely * one
+            sums["both"] += likely * (one + two) / 2
+            sums["won"] += likely * one * two
+            sums["lost"] += likely * (1 - one) * (1 - two)
+    assert (found.people, found.one_order, found.both_orders) == pytest.approx(
+        (sums["people"], sums["one"], sums["both"]), abs=1e-9
+    )
+    assert found.split == pytest.approx(1 - sums["won"] - sums["lost"], abs=1e-9)
+    assert found.split_dropped == pytest.approx(
+        sums["won"] / (sums["won"] + sums["lost"]), abs=1e-9
+    )
+    if kind == "additive":
+        assert found.both_orders == pytest.approx(found.people, abs=1e-9)
+
+
+def test_judge_refuses_a_kind_it_does_not_know():
+    with pytest.raises(ValueError, match="judge 'kind'"):
+        judge.verdicts("kind", 1.0, torch.zeros(1))
+
+
+# ---- temperature -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", [1.0, 2.5])
+def test_temperature_in_plain_python(forecasts, by):
+    found = temperature.state(*forecasts, by, 2.0)
+    q = [1 / (1 + math.exp(-m / by)) for m in forecasts[0].tolist()]
+    y, bins = forecasts[1].tolist(), {}
+    for forecast, label in zip(q, y):
+        bins.setdefault(min(int(forecast * 10), 9), []).append((forecast, label))
+    apart = sum(abs(sum(a - b for a, b in pairs)) for pairs in bins.values()) / len(q)
+    assert found.ece == pytest.approx(apart, abs=1e-9)
+    assert found.brier == pytest.approx(sum((a - b) ** 2 for a, b in zip(q, y)) / len(q))
+    assert found.accuracy == pytest.approx(sum((a > 0.5) == (b > 0) for a, b in zip(q, y)) / len(q))
+    assert found.count == tuple(len(bins[k]) for k in sorted(bins))
+
+
+def test_temperature_names_the_best_on_these_pairs(forecasts):
+    explorer = temperature.explorer({"model": forecasts})
+    best = float(explorer.first().reading.split("T = ")[-1].rstrip("."))
+    losses = {
+        t: temperature.state(*forecasts, t, best).log_loss for t in (best - 0.1, best, best + 0.1)
+    }
+    assert min(losses, key=losses.get) == best
+    with pytest.raises(ValueError, match="temperature = 0"):
+        temperature.state(*forecasts, 0.0, best)
+
+
+def test_temperature_takes_what_orient_returns():
+    rewards = torch.randn(2, 300, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    turned = orient(rewards[0] + 0.5, rewards[1], torch.Generator().manual_seed(4))
+    assert "accuracy" in temperature.explorer({"model": turned}).first().reading
+
+
+# ---- who writes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prompt, by", [("fix lamp", -1.0), ("fix bomb", 0.7)])
+def test_tilt_reply_by_reply(few_logps, prompt, by):
+    x = EXACT.prompt_index(prompt)
+    p = [few_logps[x, int(EXACT.index(reply))].exp().item() for reply in FEW]
+    r = [EXACT.reward(prompt, reply) for reply in FEW]
+    q = [a * math.exp(by * b) for a, b in zip(p, r)]
+    q = [a / sum(q) for a in q]
+    star = [a * math.exp(b) for a, b in zip(p, r)]
+    chosen = sum(
+        q[a]
+        * q[b]
+        * (r[a] if first else r[b])
+        / (1 + math.exp(-(r[a] - r[b]) * (1 if first else -1)))
+        for a, b, first in itertools.product(range(6), range(6), (True, False))
+    )
+    found = tilt.state(few_logps, prompt, by)
+    assert found.generator == pytest.approx(sum(a * b for a, b in zip(q, r)))
+    assert found.imitation == pytest.approx(chosen)
+    assert found.before == pytest.approx(sum(a * b for a, b in zip(p, r)))
+    assert found.dpo == pytest.approx(sum(a * b for a, b in zip(star, r)) / sum(star))
+
+
+def test_tilt_leaves_dpo_where_it_is(ref_logps):
+    ends = [tilt.state(ref_logps, "hack cash", by) for by in (-2.0, 0.0, 2.0)]
+    assert ends[0].dpo == ends[1].dpo == ends[2].dpo
+    assert ends[0].imitation < ends[1].before < ends[1].imitation < ends[2].imitation

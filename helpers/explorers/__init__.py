@@ -8,6 +8,20 @@ from helpers.explorers.beta import explore_beta
 from helpers.explorers.clip import explore_clip
 from helpers.explorers.group import explore_group
 from helpers.explorers.ipo import explore_ipo
+from helpers.explorers.judge import explore_judge
 from helpers.explorers.margin import explore_margin
+from helpers.explorers.selection import explore_selection
+from helpers.explorers.temperature import explore_temperature
+from helpers.explorers.tilt import explore_tilt
 
-__all__ = ["explore_beta", "explore_clip", "explore_group", "explore_ipo", "explore_margin"]
+__all__ = [
+    "explore_beta",
+    "explore_clip",
+    "explore_group",
+    "explore_ipo",
+    "explore_judge",
+    "explore_margin",
+    "explore_selection",
+    "explore_temperature",
+    "explore_tilt",
+]

@@ -84,7 +84,8 @@ def look(ref_logps: Tensor, prompt: str, beta: float) -> View:
     best = max(now.replies, key=lambda reply: reply.after)
     reading = (
         f"“{prompt}?”, β = {beta:.3g}: log Z = {now.log_z:.3f}, KL(π*‖π_ref) = {now.kl:.3f} nats, "
-        f"gold {svg.signed(now.gold_before)} under π_ref and {svg.signed(now.gold)} under π*. The likeliest of these replies is "
+        f"gold {svg.signed(now.gold_before)} under π_ref and {svg.signed(now.gold)} under π*. "
+        "The likeliest of these replies is "
         f"“{best.text}” with {best.after:.3f} (π_ref: {best.before:.3f})."
     )
     rows = [(f"{y.text} ({svg.number(y.gold)})", (y.before, y.after)) for y in now.replies]
