@@ -82,8 +82,8 @@ def look(gaps: Tensor, mass: Tensor, judge: str, lean: float) -> View:
     reading = (
         f"A is π* at β = 1, B is π_ref. Judge: {judge}, lean {lean:.1f}. By people A wins {now.people:.3f}. "
         f"Counted: one order {now.one_order:.3f}, split pairs dropped {now.split_dropped:.3f}, "
-        f"both orders {now.both_orders:.3f}, with the place term repaired {now.repaired:.3f}. Split pairs {100 * now.split:.1f} %, "
-        f"b̂ = {now.place_term:.2f}."
+        f"both orders {now.both_orders:.3f}, with the place term repaired {now.repaired:.3f}. "
+        f"Split pairs {100 * now.split:.1f} %, b̂ = {now.place_term:.2f}."
     )
     left = svg.Panel(160, 40, 180, 170, (0.5, 1.0), (-0.5, 3.5))
     right = svg.Panel(405, 40, 235, 170, (-4, 4), (0, 1))
