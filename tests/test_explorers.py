@@ -14,6 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from helpers import figures
 from helpers.calibration import orient
+from helpers.chat import CHAT
 from helpers.explorers import (
     beta,
     clip,
@@ -21,13 +22,14 @@ from helpers.explorers import (
     ipo,
     judge,
     margin,
+    playground,
     selection,
     svg,
     temperature,
     tilt,
     wiring,
 )
-from helpers.gpt import all_logps
+from helpers.gpt import RewardModel, all_logps, new_gpt, token_logps
 from helpers.policies import expected, top_fraction
 from helpers.world import EXACT
 
@@ -62,7 +64,17 @@ def forecasts():
 
 
 @pytest.fixture(scope="module")
-def explorers(ref_logps, forecasts):
+def chatters():
+    """Two untrained policies of the chat world, and a reward model with weights; functions that return them."""
+    first, second = perturbed(CHAT, 5), perturbed(CHAT, 6)
+    judge = RewardModel(new_gpt(CHAT, 7))
+    with torch.no_grad():
+        judge.trunk.head.weight.normal_(generator=torch.Generator().manual_seed(8))
+    return {"first": lambda: first, "second": lambda: second}, lambda: first, lambda: judge
+
+
+@pytest.fixture(scope="module")
+def explorers(ref_logps, forecasts, chatters):
     """All explorers of the package by module name."""
     return {
         "beta": beta.explorer(ref_logps),
@@ -71,6 +83,7 @@ def explorers(ref_logps, forecasts):
         "group": group.explorer(),
         "ipo": ipo.explorer(),
         "judge": judge.explorer(ref_logps),
+        "playground": playground.explorer(*chatters),
         "selection": selection.explorer(ref_logps),
         "temperature": temperature.explorer(
             {"one": forecasts, "other": (-forecasts[0], 1 - forecasts[1])}
@@ -523,3 +536,35 @@ def test_tilt_leaves_dpo_where_it_is(ref_logps):
     ends = [tilt.state(ref_logps, "hack cash", by) for by in (-2.0, 0.0, 2.0)]
     assert ends[0].dpo == ends[1].dpo == ends[2].dpo
     assert ends[0].imitation < ends[1].before < ends[1].imitation < ends[2].imitation
+
+
+# ---- the playground ----------------------------------------------------------------------------
+
+
+def test_playground_scores_what_it_shows(chatters):
+    policies, reference, judge = chatters
+    for prompt in playground.requests()[::7]:
+        found = playground.state(policies, reference, judge, prompt, 3)
+        assert [said.policy for said in found] == ["first", "second"]
+        for said, make in zip(found, policies.values()):
+            reply = " ".join(word for word in said.words if word != "end")
+            x, y = CHAT.prompt_tokens[[CHAT.prompt_index(prompt)]], CHAT.encode(reply).unsqueeze(0)
+            with torch.no_grad():
+                ratio = (token_logps(make(), x, y) - token_logps(reference(), x, y))[CHAT.mask(y)]
+                score = judge()(x, y, CHAT.mask(y)).item()
+            assert said.log_ratios == pytest.approx(ratio.tolist(), abs=1e-9)
+            assert len(said.words) == len(said.log_ratios) and said.gold == CHAT.reward(
+                prompt, reply
+            )
+            assert said.proxy == pytest.approx(score, abs=1e-5)
+
+
+def test_playground_repeats_a_draw_and_not_another(chatters):
+    prompt = playground.requests()[0]
+    found = [playground.state(*chatters, prompt, draw) for draw in (1, 1, 2)]
+    assert found[0] == found[1] != found[2]
+
+
+def test_playground_offers_requests_of_every_slice():
+    slices = {CHAT.prompts[CHAT.prompt_index(text)].slice for text in playground.requests()}
+    assert slices == {prompt.slice for prompt in CHAT.prompts}

@@ -1,7 +1,7 @@
 """How fast do the explorers answer? ``python -m tools.explorers`` prints median and 95th percentile of an update.
 
 An update is what the kernel does when a knob was moved: state, drawing, words, and the new value of the widget. Every
-knob is moved to random places, 100 moves for each explorer. The reference policy is trained first, in seconds.
+knob is moved to random places, 100 moves for each explorer. The policies are trained first, in two minutes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from helpers import explorers
 from helpers.explorers import wiring
-from helpers.lesson import reference
+from helpers.lesson import chat_base, chat_reference, chat_reward_model, reference, unpenalised
 from tools.console import say
 
 MOVES = 100
@@ -26,7 +26,9 @@ def all_explorers() -> dict[str, wiring.Explorer]:
     ref_logps, drawn = reference()[1], torch.Generator().manual_seed(0)
     margins = 2 * torch.randn(7000, generator=drawn, dtype=torch.float64)
     labels = (torch.rand(7000, generator=drawn, dtype=torch.float64) < margins.sigmoid()).double()
+    policies = {"base": chat_base, "SFT": chat_reference, "PPO": lambda: unpenalised()[0]}
     given = {"temperature": ({"a model": (margins, labels)},)}
+    given["playground"] = policies, chat_reference, chat_reward_model
     alone = "clip", "group", "ipo", "margin"
     names = [name.removeprefix("explore_") for name in explorers.__all__]
     return {

@@ -1,7 +1,8 @@
 """Explorers: knobs, an exact state, a drawing that follows, and the same in words.
 
 Each module holds one: ``state``, a pure function of the knobs' values, ``look``, which draws it, and ``explorer``, the
-knobs. ``svg`` and ``wiring`` are what they share. None of them trains, samples or needs matplotlib.
+knobs. ``svg`` and ``wiring`` are what they share. None of them trains or needs
+matplotlib, and only the playground draws replies, from a seed that it shows.
 """
 
 from helpers.explorers.beta import explore_beta
@@ -10,6 +11,7 @@ from helpers.explorers.group import explore_group
 from helpers.explorers.ipo import explore_ipo
 from helpers.explorers.judge import explore_judge
 from helpers.explorers.margin import explore_margin
+from helpers.explorers.playground import explore_playground
 from helpers.explorers.selection import explore_selection
 from helpers.explorers.temperature import explore_temperature
 from helpers.explorers.tilt import explore_tilt
@@ -21,6 +23,7 @@ __all__ = [
     "explore_ipo",
     "explore_judge",
     "explore_margin",
+    "explore_playground",
     "explore_selection",
     "explore_temperature",
     "explore_tilt",
