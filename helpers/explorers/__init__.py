@@ -5,6 +5,7 @@ knobs. ``svg`` and ``wiring`` are what they share. None of them trains or needs
 matplotlib, and only the playground draws replies, from a seed that it shows.
 """
 
+from helpers.explorers.annotator import explore_annotator
 from helpers.explorers.beta import explore_beta
 from helpers.explorers.clip import explore_clip
 from helpers.explorers.group import explore_group
@@ -17,6 +18,7 @@ from helpers.explorers.temperature import explore_temperature
 from helpers.explorers.tilt import explore_tilt
 
 __all__ = [
+    "explore_annotator",
     "explore_beta",
     "explore_clip",
     "explore_group",

@@ -37,7 +37,6 @@ def requests() -> tuple[str, ...]:
     )
 
 
-@torch.no_grad()
 def state(
     policies: dict[str, Made],
     reference: Made,
@@ -49,15 +48,15 @@ def state(
 
     Policies, reference and judge are functions that return them, such as those of ``helpers.lesson``.
     """
+    made, before, scorer = [make() for make in policies.values()], reference(), judge()
     x = CHAT.prompt_tokens[[CHAT.prompt_index(prompt)]]
-    replies = [
-        sample(make(), CHAT, x, torch.Generator().manual_seed(draw)) for make in policies.values()
-    ]
-    own = [token_logps(make(), x, y) for make, y in zip(policies.values(), replies)]
-    y, xs = torch.cat(replies), x.expand(len(replies), -1)
-    mask = CHAT.mask(y)
-    ratios = torch.cat(own) - token_logps(reference(), xs, y)
-    scores = judge()(xs, y, mask)
+    with torch.no_grad():  # not before: whoever makes a policy may train it
+        replies = [sample(policy, CHAT, x, torch.Generator().manual_seed(draw)) for policy in made]
+        own = [token_logps(policy, x, y) for policy, y in zip(made, replies)]
+        y, xs = torch.cat(replies), x.expand(len(replies), -1)
+        mask = CHAT.mask(y)
+        ratios = torch.cat(own) - token_logps(before, xs, y)
+        scores = scorer(xs, y, mask)
     names = (*CHAT.words, "end")
     return tuple(
         Said(

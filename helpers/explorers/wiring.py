@@ -65,7 +65,8 @@ class Explorer:
 
     def told(self) -> str:
         """The explorer in a sentence, the same in every run."""
-        moves = ", ".join(knob.label for knob in self.knobs.values())
+        moves = ", ".join(knob.label for knob in list(self.knobs.values())[:4])
+        moves += ", …" if len(self.knobs) > 4 else ""
         return f"Explorer: {self.name}. Run this cell to move: {moves}."
 
 
