@@ -56,8 +56,13 @@ class State:
 def known(ref_logps: Tensor) -> Known:
     """Pairs of π_ref's replies, drawn once, and tables. ref_logps (48, N)."""
     drawn = torch.Generator().manual_seed(12)
-    pairs = draw_pairs(EXACT, ResponseSampler(ref_logps), Annotator(), PAIRS, drawn)
-    f = features(EXACT)
+    pairs, f = (
+        draw_pairs(EXACT, ResponseSampler(ref_logps), Annotator(), 10 * PAIRS, drawn),
+        features(EXACT),
+    )
+    difference = f[pairs.prompts, pairs.chosen] - f[pairs.prompts, pairs.rejected]
+    told = difference.any(1)  # no features could tell the others apart
+    pairs, difference = pairs[told][:PAIRS], difference[told][:PAIRS]
     key = (f.flatten(0, 1) * 5.0 ** torch.arange(f.shape[2])).sum(
         1
     )  # all features are whole numbers below 5
@@ -71,7 +76,6 @@ def known(ref_logps: Tensor) -> Known:
     gold = torch.zeros(len(rows), dtype=torch.float64)
     gold[place] = EXACT.gold.flatten()
     weights = torch.linalg.lstsq(rows, gold.unsqueeze(1)).solution[:, 0]
-    difference = f[pairs.prompts, pairs.chosen] - f[pairs.prompts, pairs.rejected]
     return Known(pairs, difference, rows, mass.log(), gold, weights)
 
 
