@@ -17,7 +17,7 @@ FLOORS = {
     "chat": 2, "documents": 2, "judging": 2, "length": 2,
     "agreement": 2, "calibration": 2, "reward_bench": 2, "policy_gradient": 2,
     "kl_paths": 2, "matched": 2, "proxies": 2, "reward_features": 2,
-    "training": 3, "claims": 3, "facts": 3, "figures": 3, "heads": 3, "planted": 3,
+    "training": 3, "claims": 3, "explorers": 3, "facts": 3, "figures": 3, "heads": 3, "planted": 3,
     "lesson": 4, "ledger": 4, "groups": 4, "labelling": 4, "readout": 4,
     "stale_batch": 5, "token_table": 5, "feedback": 5,
 }  # fmt: skip
