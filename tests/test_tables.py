@@ -1,5 +1,6 @@
 """Tables of measured numbers."""
 
+import html
 import re
 
 import pytest
