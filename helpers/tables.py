@@ -44,7 +44,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     Front ends set such a table to the left; an HTML table that a cell returns is set to the right by JupyterLab.
     """
     first, *others = ([_as_text(text) for text in line] for line in (head, *rows))
-    lines = [first, ["---"] * len(head), *others]
+    lines = [first, [":---"] * len(head), *others]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -37,6 +37,6 @@ def test_a_markdown_table_shows_every_sign_as_text():
     signs = r"a|b *c* _d_ `e` [f](g) $h$ ~i~ \\ <k> & l"
     shown = markdown_table(["x", "y"], [[signs, "two\nlines"]])
     head, rule, row = shown.splitlines()
-    assert (head, rule) == ("| x | y |", "| --- | --- |")
+    assert (head, rule) == ("| x | y |", "| :--- | :--- |")
     assert not re.search(r"[*_`\[\]$~\\<>]", row) and row.count("|") == 3
     assert html.unescape(row) == f"| {signs} | two lines |"
