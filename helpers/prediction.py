@@ -50,13 +50,16 @@ def _asked_by_widget(key: str, question: str, choices: Sequence[str]) -> bool:
         return False
     if getattr(get_ipython(), "kernel", None) is None:
         return False
+    look = {
+        "description": question,
+        "style": {"description_width": "initial"},
+        "layout": {"width": "auto"},
+    }
     if choices:
-        field = ipywidgets.RadioButtons(options=list(choices), value=_kept.get(key))
+        field = ipywidgets.RadioButtons(options=list(choices), value=_kept.get(key), **look)
     else:
-        field = ipywidgets.Text(
-            value=_kept.get(key, ""), placeholder="a number", continuous_update=False
-        )
-    field.layout = {"width": "auto"}
+        look |= {"placeholder": "a number", "continuous_update": False}
+        field = ipywidgets.Text(value=_kept.get(key, ""), **look)
     told = ipywidgets.Label(f"Kept: {_kept[key]}" if key in _kept else "")
 
     def keep(change):
@@ -65,5 +68,5 @@ def _asked_by_widget(key: str, question: str, choices: Sequence[str]) -> bool:
             told.value = f"Kept: {_kept[key]}"
 
     field.observe(keep, "value")
-    display(ipywidgets.VBox([ipywidgets.Label(question), field, told]))
+    display(ipywidgets.VBox([field, told]))
     return True

@@ -53,19 +53,17 @@ def test_in_a_stored_notebook_it_asks_in_words(capsys, shown, monkeypatch):
 
 def test_a_choice_in_the_widget_is_kept_and_stands_there_when_asked_again(capsys, shown):
     assert printed(capsys, predict, "way", "Which way?", ("up", "down")) == ""
-    label, field, told = shown[0].children
-    assert isinstance(field, ipywidgets.RadioButtons) and (label.value, field.value) == (
-        "Which way?",
-        None,
-    )
+    field, told = shown[0].children
+    assert isinstance(field, ipywidgets.RadioButtons)
+    assert (field.description, field.value) == ("Which way?", None)
     field.value = "down"
     assert told.value == "Kept: down"
     assert printed(capsys, predicted, "way", "up") == "way: you predicted down; measured up\n"
     predict("way", "Which way?", ("up", "down"))
-    assert shown[1].children[1].value == "down"
+    assert shown[1].children[0].value == "down"
 
 
 def test_a_number_typed_into_the_widget_is_kept(capsys, shown):
     predict("gold", "Where?")
-    shown[0].children[1].value = " 1.2 "
+    shown[0].children[0].value = " 1.2 "
     assert "you predicted 1.2;" in printed(capsys, predicted, "gold", 1.5)
