@@ -8,7 +8,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
+from lesson_links import headings, prose_of
+
+from tools.notebooks import load
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
@@ -22,6 +26,9 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     for name in ("theory.ipynb", "exercises.ipynb"):
         shutil.copy(ROOT / name, folder)
+    lesson = load(ROOT / "theory.ipynb")
+    lesson.cells = [c for _, c in prose_of(lesson) if "#" in c.source and "cell-id=" in c.source]
+    nbformat.write(lesson, folder / "sections.ipynb")  # laid out in seconds
     shutil.copytree(ROOT / "helpers", folder / "helpers")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -160,3 +167,34 @@ def test_an_exercise_is_checked_in_the_browser(lab, browser):
         120,
     )
     browser.save_screenshot(str(BUILD / "browser_exercises.png"))
+
+
+THERE = """
+const title = [...document.querySelectorAll('.jp-MarkdownOutput h2, .jp-MarkdownOutput h3')]
+    .find(e => e.textContent.startsWith('%s'));
+const top = title && title.getBoundingClientRect().top;
+return title && -60 < top && top < window.innerHeight;
+"""
+CLICK = """
+const links = [...document.querySelectorAll('.jp-MarkdownOutput a')];
+const link = links.find(e => e.textContent === '%s' && -20 < e.getBoundingClientRect().top);
+if (link) link.click();
+return !!link;
+"""
+
+
+def test_a_section_is_reached_from_the_table_of_sections_and_leads_back(lab, browser):
+    browser.get(f"{lab}/tree/sections.ipynb?reset")
+    far = headings(load(ROOT / "theory.ipynb"))
+    for name in ("1.2", "7.4", "11"):
+        title = next(line for line in far[name].source.splitlines() if line.startswith("#"))
+        title = title.lstrip("# ")
+        wait_for(browser, THERE % "What you will be able to", 60)
+        wait_for(
+            browser,
+            f"return [...document.querySelectorAll('h2, h3')].some(e => e.textContent.startsWith('{title}'))",
+        )
+        assert not browser.execute_script(THERE % title)
+        wait_for(browser, CLICK % name)
+        wait_for(browser, THERE % title, 30)
+        wait_for(browser, CLICK % "↑ all sections")
