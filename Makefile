@@ -13,11 +13,15 @@ VENV_PYTHON := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 READY = $(PYTHON) -m tools.environment --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: lesson run test slow store seeds exercises oracle clean python environment
+.PHONY: lesson fresh run test slow store seeds site exercises colab oracle clean python environment colab-environment
 
 lesson: python
 	$(READY) lesson
-	$(VENV_PYTHON) -m jupyterlab theory.ipynb
+	$(VENV_PYTHON) -m tools.working_copy
+
+fresh: python
+	$(READY) lesson
+	$(VENV_PYTHON) -m tools.working_copy fresh
 
 run: environment
 	$(VENV_PYTHON) -m tools.notebooks run theory.ipynb build/theory.ipynb
@@ -27,7 +31,7 @@ test: environment
 	$(VENV_PYTHON) -m pytest -m "not slow" tests solutions
 	$(VENV_PYTHON) -m pytest $(NBVAL) theory.ipynb exercises.ipynb
 
-slow: environment
+slow: environment colab-environment
 	$(VENV_PYTHON) -m pytest -m slow tests solutions
 
 store: environment
@@ -36,8 +40,14 @@ store: environment
 seeds: environment
 	$(VENV_PYTHON) -m tools.seeds $(SEEDS)
 
+site: environment
+	$(VENV_PYTHON) -m tools.website
+
 exercises: environment
 	$(VENV_PYTHON) -m solutions.build
+
+colab: environment
+	$(VENV_PYTHON) -m tools.colab
 
 oracle:
 	$(PYTHON) -m venv build/oracle
@@ -55,6 +65,10 @@ python:
 
 environment: python
 	$(READY) test
+
+# build/colab-python: the versions that Colab has, for `make slow`
+colab-environment: python
+	$(READY) colab
 
 clean:
 	$(PYTHON) -c "import os, shutil; [shutil.rmtree(name) for name in ('build', '.venv') if os.path.isdir(name)]"

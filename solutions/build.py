@@ -127,7 +127,7 @@ def solved(name: str) -> nbformat.NotebookNode:
     """One exercise, solved, with the frame's set-up and its own imports."""
     notebook = _read(SOLUTIONS / name / "solved.ipynb")
     setup = notebook.cells[0]
-    setup.source = _setup([setup.source])
+    setup.source = set_up([setup.source])
     return notebook
 
 
@@ -136,7 +136,7 @@ def all_solved() -> nbformat.NotebookNode:
     around, each = frame(), [_read(SOLUTIONS / name / "solved.ipynb") for name in NAMES]
     around["opening"].source += "\n".join(_map())
     sources = [around["setup"].source] + [notebook.cells[0].source for notebook in each]
-    around["setup"].source = _setup(sources)
+    around["setup"].source = set_up(sources)
     cells = [cell for notebook in each for cell in notebook.cells[1:]]
     cells = [around["opening"], around["setup"], *cells, around["progress"]]
     return nbformat.from_dict({**each[0], "cells": cells})
@@ -148,7 +148,7 @@ IMPORTS = (
 WIDTH = 100
 
 
-def _setup(sources: list[str]) -> str:
+def set_up(sources: list[str]) -> str:
     """The frame's set-up cell with the imports of all these set-up cells."""
     names: dict[str, set[str]] = {}
     for source in sources:

@@ -11,7 +11,7 @@ import numpy as np
 
 from helpers.grader.cases import array
 from helpers.grader.judge_function import in_any_order
-from helpers.grader.run_answer import Trial, close
+from helpers.grader.run_answer import Trial, Unusable, close
 
 Inputs = dict[str, Any]
 
@@ -130,7 +130,7 @@ def function_case(
             name: {k: _frozen(v) for k, v in probe.items()} for name, probe in inputs.items()
         },
         "properties": properties,
-        "mistakes": [_recognised(m, inputs, properties, returns) for m in wrong],
+        "mistakes": _mark_common([_recognised(m, inputs, properties, returns) for m in wrong]),
     }
 
 
@@ -142,10 +142,21 @@ def _recognised(
     for how, holds in (("not_finite_in", m.overflows), ("near_in", m.near), ("fails_in", m.fails)):
         if holds:
             return {**head, how: list(m.shows_in)}
-    return {
-        **head,
-        "writings": [_fingerprint(w, m, inputs, properties, returns) for w in m.writings],
-    }
+    found = []
+    for writing in m.writings:
+        outputs = _fingerprint(writing, m, inputs, properties, returns)
+        if not any(_same_outputs(outputs, earlier) for earlier in found):
+            found.append(outputs)
+    return {**head, "writings": found}
+
+
+def _same_outputs(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
+    """Whether two writings of a mistake do the same wherever they are wrong."""
+    return len(one) == len(other) and all(
+        (a["input"], a["of"]) == (b["input"], b["of"])
+        and close(array(a["value"]), array(b["value"]), 0.1)
+        for a, b in zip(one, other)
+    )
 
 
 def _fingerprint(
@@ -155,24 +166,52 @@ def _fingerprint(
     properties: list[dict],
     returns: tuple[str, ...] = (),
 ) -> list[dict[str, Any]]:
-    """The observations of one wrong answer that differ from the truth, on the properties it shows itself in."""
+    """The observations of one wrong answer that differ from the truth.
+
+    Those outside the properties it shows itself in are ``aside``, and left out where it fails or ValueError is asked.
+    """
     outputs = []
     for spec in properties:
-        for probe in spec["probes"] if spec["key"] in m.shows_in else ():
-            given = inputs[probe["input"]]
-            if spec["kind"] == "raises" and Trial(writing, given).first.refused:
-                continue  # as it should
-            value = _observe(writing, given, probe["of"], returns)
-            if spec["kind"] == "raises" or not close(
-                value, array(probe["expected"]), spec["slack"]
-            ):
+        aside = spec["key"] not in m.shows_in
+        for probe in spec["probes"]:
+            given, refuse = inputs[probe["input"]], spec["kind"] == "raises"
+            if spec["kind"] == "same" or refuse and (aside or Trial(writing, given).first.refused):
+                continue
+            try:
+                value = _observe(writing, given, probe["of"], returns)
+            except (RuntimeError, Unusable):
+                if aside:
+                    continue
+                raise
+            if refuse or not close(value, array(probe["expected"]), spec["slack"]):
                 outputs.append(
                     {"input": probe["input"], "of": probe["of"], "value": _frozen(value)}
                 )
                 outputs[-1].update({"slack": spec["slack"]} if "within" in probe else {})
-    if not outputs:
+                outputs[-1].update({"aside": True} if aside else {})
+    if all(output.get("aside") for output in outputs):
         raise RuntimeError(f"{m.key}: right on every probe, so nothing would be found")
     return outputs
+
+
+def _mark_common(mistakes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mark outputs that tell nothing: another mistake gives them too, or all their entries are one of 0, ±1, NaN, ±∞."""
+    found = [
+        (m["key"], output, array(output["value"]))
+        for m in mistakes
+        for outputs in m.get("writings", ())
+        for output in outputs
+    ]
+    for key, output, value in found:
+        place = output["input"], output["of"]
+        plain = not np.isin(value, (0.0, 1.0, -1.0)).all() and np.isfinite(value).any()
+        shared = any(
+            (other["input"], other["of"]) == place and close(value, elsewhere)
+            for another, other, elsewhere in found
+            if another != key
+        )
+        output.update({"common": True} if shared or not plain else {})
+    return mistakes
 
 
 def side(key: str, name: str, which: str, asked: str, **more) -> dict[str, Any]:

@@ -61,7 +61,17 @@ def sft_gpt(world) -> TinyGPT:
 
 # ---- a table of what the grader knows, at the end of a run -------------------------------------
 
-COLUMNS = "parts", "mistakes", "writings", "rejected", "cause told", "right variants accepted"
+COLUMNS = (
+    "parts",
+    "mistakes",
+    "writings",
+    "rejected",
+    "cause told",
+    "left out, told",
+    "with a slip, told",
+    "told wrongly",
+    "right variants accepted",
+)
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -76,12 +86,18 @@ def pytest_terminal_summary(terminalreporter):
         rows = [row for row in noted if name in (row["exercise"], "all")]
         wrong = [row for row in rows if row["kind"] == "mistake"]
         right = [row for row in rows if row["kind"] == "right"]
+        disguised = [row for row in rows if row["kind"] == "disguised"]
+        unknown = [row["told"] for row in disguised if row["how"] == "left out"]
+        slips = [row["told"] for row in disguised if row["how"] != "left out"]
         cells = (
             len({row["part"] for row in rows}),
             len({(row["part"], row["key"]) for row in wrong}),
             len(wrong),
             sum(row["rejected"] for row in wrong),
             sum(row["told"] for row in wrong),
+            f"{sum(unknown)} of {len(unknown)}",
+            f"{sum(slips)} of {len(slips)}",
+            sum(bool(row["wrongly"]) for row in disguised),
             f"{sum(row['accepted'] for row in right)} of {len(right)}",
         )
         line = "".join(f"{cell:>{len(c) + 2}}" for c, cell in zip(COLUMNS, cells))

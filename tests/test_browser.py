@@ -1,4 +1,7 @@
-"""The lesson in JupyterLab in a real browser: does it open, render and run?"""
+"""The lesson in a real browser: does it open, render and run in JupyterLab, and do its static pages stand alone?
+
+Screenshots stay in build/, named browser_….png.
+"""
 
 import shutil
 import socket
@@ -12,10 +15,13 @@ import nbformat
 import pytest
 from lesson_links import headings, prose_of
 
+from tools import website
 from tools.notebooks import load
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
 
 pytestmark = pytest.mark.slow
 
@@ -63,138 +69,129 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Headless Chromium, driven by selenium."""
-    chromium, driver = (
-        shutil.which("chromium") or shutil.which("google-chrome"),
-        shutil.which("chromedriver"),
-    )
-    if not chromium or not driver:
-        pytest.fail(
-            "no chromium or chromedriver: install both (Debian: apt-get install chromium chromium-driver)"
-        )
-    from selenium import webdriver
+def chromium():
+    """A headless Chromium, the machine's own."""
+    from playwright.sync_api import sync_playwright
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                 "--window-size=1200,1600", f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):  # fmt: skip
-        options.add_argument(flag)
-    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield window
-    window.quit()
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.fail("no chromium: install it (Debian: apt-get install chromium)")
+    with sync_playwright() as driver:
+        window = driver.chromium.launch(executable_path=found, args=QUIET)
+        yield window
+        window.close()
 
 
-def wait_for(browser, script, seconds=180):
-    """Wait until a script returns something true, and return that."""
-    deadline = time.time() + seconds
-    while time.time() < deadline:
-        if found := browser.execute_script(script):
-            return found
-        time.sleep(0.5)
-    browser.save_screenshot(str(BUILD / "browser_failure.png"))
-    pytest.fail(f"not within {seconds} s: {script}")
+@pytest.fixture
+def page(chromium):
+    """A new page, photographed when its test is over."""
+    BUILD.mkdir(exist_ok=True)
+    context = chromium.new_context(viewport={"width": 1200, "height": 1600})
+    context.set_default_timeout(180_000)
+    yield context.new_page()
+    context.close()
 
 
-def scroll_through(browser, look):
+def photograph(page, name):
+    page.screenshot(path=BUILD / f"browser_{name}.png")
+
+
+def open_notebook(page, lab, name):
+    """Open a notebook of the lesson in JupyterLab and wait for its title."""
+    page.goto(f"{lab}/tree/{name}?reset")
+    page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput h1")
+
+
+def scroll_through(page, look):
     """Scroll the notebook from top to bottom, as a reader would, calling ``look`` at every stop.
 
     JupyterLab lays cells out as they come into view: the bottom is reached when three tries in a row do not move.
     """
     pane = "document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
-    wait_for(browser, f"return {pane} && {pane}.scrollHeight > 5000")
+    page.wait_for_function(f"{pane} && {pane}.scrollHeight > 5000")
+    scroll = f"() => {{ const p = {pane}, b = p.scrollTop; p.scrollTop += 1200; return p.scrollTop > b }}"
     stuck = 0
     while stuck < 3:
         time.sleep(0.4)
         look()
-        moved = browser.execute_script(
-            f"const p = {pane}; const before = p.scrollTop; p.scrollTop += 1200; return p.scrollTop > before"
-        )
-        stuck = 0 if moved else stuck + 1
+        stuck = 0 if page.evaluate(scroll) else stuck + 1
         time.sleep(2.0 * stuck)
 
 
-def test_the_lesson_opens_with_figures_and_mathematics(lab, browser):
-    BUILD.mkdir(exist_ok=True)
-    browser.get(f"{lab}/tree/theory.ipynb?reset")
-    wait_for(browser, "return document.querySelector('.jp-Notebook .jp-MarkdownOutput h1')")
-    browser.save_screenshot(str(BUILD / "browser_theory.png"))
+def test_the_lesson_opens_with_figures_and_mathematics(lab, page):
+    open_notebook(page, lab, "theory.ipynb")
+    photograph(page, "theory")
     figures, formulas, errors = set(), 0, set()
 
     def look():
         nonlocal formulas
-        figures.update(browser.execute_script(
-            "return [...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)"
+        figures.update(page.evaluate(
+            "[...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)"
             ".map(i => i.src.slice(-80))"
         ))  # fmt: skip
-        formulas = max(
-            formulas,
-            len(
-                browser.execute_script(
-                    "return [...document.querySelectorAll('mjx-container')].map(e => 1)"
-                )
-            ),
-        )
-        errors.update(browser.execute_script(
-            "return [...document.querySelectorAll('mjx-merror, .jp-OutputArea [data-mime-type*=error], "
+        formulas = max(formulas, page.locator("mjx-container").count())
+        errors.update(page.evaluate(
+            "[...document.querySelectorAll('mjx-merror, .jp-OutputArea [data-mime-type*=error], "
             "[data-mime-type*=stderr]')].map(e => e.textContent.slice(0, 200))"
         ))  # fmt: skip
 
-    scroll_through(browser, look)
-    browser.save_screenshot(str(BUILD / "browser_theory_end.png"))
+    scroll_through(page, look)
+    photograph(page, "theory_end")
     assert len(figures) >= 8 and formulas >= 5 and not errors, (len(figures), formulas, errors)
 
 
-def test_an_exercise_is_checked_in_the_browser(lab, browser):
-    BUILD.mkdir(exist_ok=True)
-    browser.get(f"{lab}/tree/exercises.ipynb?reset")
-    wait_for(browser, "return document.querySelector('.jp-Notebook .jp-MarkdownOutput h1')")
-
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-
-    browser.find_element(By.CSS_SELECTOR, ".jp-Notebook .jp-MarkdownOutput h1").click()
-    for _ in range(6):  # title, imports, exercise 1, part 1a, its stub, its check
-        ActionChains(browser).key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(
-            Keys.SHIFT
-        ).perform()
-        time.sleep(0.5)
-    wait_for(
-        browser,
-        "return [...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('1a'))",
-        120,
-    )
-    browser.save_screenshot(str(BUILD / "browser_exercises.png"))
+IN_VIEW = """title => [...document.querySelectorAll('.jp-MarkdownOutput h2, .jp-MarkdownOutput h3')].some(
+    e => e.textContent.startsWith(title) && -60 < e.getBoundingClientRect().top
+        && e.getBoundingClientRect().top < innerHeight)"""
+CLICK = """text => {
+    const links = [...document.querySelectorAll('.jp-MarkdownOutput a')];
+    const link = links.find(e => e.textContent === text && -20 < e.getBoundingClientRect().top);
+    if (link) link.click();
+    return !!link;
+}"""
 
 
-THERE = """
-const title = [...document.querySelectorAll('.jp-MarkdownOutput h2, .jp-MarkdownOutput h3')]
-    .find(e => e.textContent.startsWith('%s'));
-const top = title && title.getBoundingClientRect().top;
-return title && -60 < top && top < window.innerHeight;
-"""
-CLICK = """
-const links = [...document.querySelectorAll('.jp-MarkdownOutput a')];
-const link = links.find(e => e.textContent === '%s' && -20 < e.getBoundingClientRect().top);
-if (link) link.click();
-return !!link;
-"""
-
-
-def test_a_section_is_reached_from_the_table_of_sections_and_leads_back(lab, browser):
-    browser.get(f"{lab}/tree/sections.ipynb?reset")
+def test_a_section_is_reached_from_the_table_of_sections_and_leads_back(lab, page):
+    page.goto(f"{lab}/tree/sections.ipynb?reset")
     far = headings(load(ROOT / "theory.ipynb"))
     for name in ("1.2", "7.4", "11"):
-        title = next(line for line in far[name].source.splitlines() if line.startswith("#"))
-        title = title.lstrip("# ")
-        wait_for(browser, THERE % "What you will be able to", 60)
-        wait_for(
-            browser,
-            f"return [...document.querySelectorAll('h2, h3')].some(e => e.textContent.startsWith('{title}'))",
+        lines = far[name].source.splitlines()
+        title = next(line.lstrip("# ") for line in lines if line.startswith("#"))
+        page.wait_for_function(IN_VIEW, arg="What you will be able to")
+        page.get_by_text(title).first.wait_for(state="attached")
+        assert not page.evaluate(IN_VIEW, title)
+        page.wait_for_function(CLICK, arg=name)
+        page.wait_for_function(IN_VIEW, arg=title)
+        page.wait_for_function(CLICK, arg="↑ all sections")
+
+
+def test_an_exercise_is_checked_in_the_browser(lab, page):
+    open_notebook(page, lab, "exercises.ipynb")
+    page.locator(".jp-Notebook .jp-MarkdownOutput h1").click()
+    for _ in range(6):  # title, imports, exercise 1, part 1a, its stub, its check
+        page.keyboard.press("Shift+Enter")
+        time.sleep(0.5)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('1a'))"
+    )
+    photograph(page, "exercises")
+
+
+def test_the_site_s_pages_stand_alone_on_a_phone(chromium, tmp_path):
+    """All pages, the network off: each asks for files beside it, shows its figures, fits the screen's width."""
+    pages = website.write(load(ROOT / "theory.ipynb"), tmp_path / "site")
+    context = chromium.new_context(viewport={"width": 400, "height": 800}, offline=True)
+    window, asked = context.new_page(), []
+    window.on("request", lambda request: asked.append(request.url))
+    for page in pages:
+        window.goto((tmp_path / "site" / f"{page.name}.html").as_uri())
+        window.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+        window.wait_for_function(
+            "[...document.images].every(i => i.complete && i.naturalWidth > 100)"
         )
-        assert not browser.execute_script(THERE % title)
-        wait_for(browser, CLICK % name)
-        wait_for(browser, THERE % title, 30)
-        wait_for(browser, CLICK % "↑ all sections")
+        wide = window.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, (page.name, wide)
+    photograph(window, "site")
+    context.close()
+    assert any(url.endswith("style.css") for url in asked)
+    assert [url for url in asked if not url.startswith(("file://", "data:"))] == []

@@ -113,6 +113,16 @@ def test_another_torch_makes_it_anew_and_is_not_held_to_the_tested_version(home,
     assert made_anew(no_installing), "another index may hold another build"
 
 
+def test_the_versions_of_colab_are_an_environment_of_their_own(tmp_path, no_installing):
+    environment.make_ready(tmp_path, "colab", "", "")
+    assert lists_in(no_installing) == ["requirements-colab.txt"]
+    assert re.fullmatch(r"torch==[\d.]+", no_installing[1][-1]), "the tested torch"
+    limits = (tmp_path / "constraints.txt").read_text(encoding="utf-8")
+    assert "ipython==7.34.0" in limits and "jupyterlab" not in limits
+    homes = environment.HOMES
+    assert homes["lesson"] == homes["test"] != homes["colab"]
+
+
 @pytest.mark.parametrize("change", [("python_version", "3.12.1"), ("prefix", "/elsewhere")])
 def test_another_interpreter_makes_it_anew(change, home, no_installing, monkeypatch):
     if change[0] == "prefix":

@@ -116,9 +116,23 @@ def test_a_coroutine_leaves_no_complaint_behind():
     assert [str(c.message) for c in complaints] == []
 
 
-def test_ctrl_c_stops_a_check():
+def test_ctrl_c_stops_a_check_kindly_and_keeps_earlier_points(capsys):
+    assert check("4a", answers.implicit_rewards) == 2.0
+    before = progress()
+    capsys.readouterr()
+    assert check("4a", raising(KeyboardInterrupt())) == 0.0
+    shown = capsys.readouterr().out
+    assert (
+        checking.STOPPED in shown
+        and "0 of 2 points, no result" in shown
+        and "Traceback" not in shown
+    )
+    assert progress() == before
+
+
+def test_ctrl_c_reaches_whoever_judges_without_a_panel():
     with pytest.raises(KeyboardInterrupt):
-        check("4a", raising(KeyboardInterrupt()))
+        checking.judge(raising(KeyboardInterrupt()), case("4a"))
 
 
 def test_a_right_answer_is_not_spoilt_by_one_that_destroyed_its_arguments():

@@ -1,1 +1,1 @@
-"""What maintainers run: the environment, notebooks without a front end, claims over seeds."""
+"""The environment and the copies to work in; for maintainers notebooks without a front end, Colab's files, seeds."""

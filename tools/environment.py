@@ -1,5 +1,7 @@
 """Make .venv ready: ``python -m tools.environment lesson``, or ``test`` for the tests' needs too.
 
+``colab`` makes another one, build/colab-python, of the versions that Colab has.
+
 Nothing happens if it is ready. Another interpreter or another torch makes it anew, a changed list
 of requirements installs what is new. What was interrupted or failed is not ready and is made anew.
 It needs the standard library alone; Python 3.6 can read it, and is told that it is too old.
@@ -20,10 +22,16 @@ from tools.console import complain, say
 from tools.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
-LISTS = {"lesson": ["requirements.txt"], "test": ["requirements.txt", "requirements-tests.txt"]}
+LISTS = {
+    "lesson": ["requirements.txt"],
+    "test": ["requirements.txt", "requirements-tests.txt"],
+    "colab": ["requirements-colab.txt"],
+}
+VERSIONS = {"lesson": "constraints.txt", "test": "constraints.txt", "colab": LISTS["colab"][0]}
+HOMES = {"lesson": ROOT / ".venv", "test": ROOT / ".venv", "colab": ROOT / "build/colab-python"}
 ROOT_NEEDS_MORE = (
     "You are root, for whom JupyterLab starts only if told to: be an ordinary user, or, as in a "
-    "container, run {python} -m jupyterlab theory.ipynb --allow-root"
+    "container, run {python} -m tools.working_copy --allow-root"
 )
 
 
@@ -52,7 +60,7 @@ def state_wanted(purpose: str, torch: str, index: str) -> dict:
     return {
         "python": [platform.python_version(), sys.base_prefix],
         "torch": [torch_wanted(torch), index],
-        "lists": {name: digest(name) for name in ["constraints.txt"] + LISTS[purpose]},
+        "lists": {name: digest(name) for name in [VERSIONS[purpose]] + LISTS[purpose]},
     }
 
 
@@ -81,10 +89,10 @@ def start_anew(home: Path) -> None:
 
 
 def install(home: Path, purpose: str, wanted: dict) -> None:
-    """Install torch, then the lists of requirements, within the versions of constraints.txt."""
+    """Install torch, then the lists of requirements, within the versions that were tested."""
     torch, index = wanted["torch"]
     limits = home / "constraints.txt"
-    pinned = re.sub(r"^torch==.*$", torch, text_of("constraints.txt"), flags=re.MULTILINE)
+    pinned = re.sub(r"^torch==.*$", torch, text_of(VERSIONS[purpose]), flags=re.MULTILINE)
     write_whole(limits, pinned)
     pip = [str(python_of(home)), "-m", "pip", "install", "--quiet", "-c", str(limits)]
     subprocess.run(pip + (["--index-url", index] if index else []) + [torch], check=True)
@@ -108,7 +116,9 @@ def make_ready(home: Path, purpose: str, torch: str, index: str) -> None:
 
 def main(arguments=None) -> int:
     """The command line described at the top of this module."""
-    parser = argparse.ArgumentParser(prog="python -m tools.environment", description="Make .venv.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.environment", description="Make .venv ready."
+    )
     parser.add_argument("purpose", choices=LISTS)
     parser.add_argument("--torch", default="", help="instead of the tested one: torch==2.6.0")
     parser.add_argument("--torch-index", default="", help="a package index for torch alone")
@@ -117,7 +127,7 @@ def main(arguments=None) -> int:
     if reason:
         complain(reason)
         return 1
-    home = ROOT / ".venv"
+    home = HOMES[options.purpose]
     try:
         make_ready(home, options.purpose, options.torch, options.torch_index)
     except subprocess.CalledProcessError:

@@ -18,11 +18,15 @@ def parts() -> list[str]:
     return sorted(found, key=lambda part: (int(part[:-1]), part[-1]))
 
 
-@functools.cache
 def case(part: str) -> dict[str, Any]:
-    """The recorded data of one part."""
+    """The recorded data of one part, fresh: whoever changes it changes nothing for the next."""
+    return json.loads(_text(part))
+
+
+@functools.cache
+def _text(part: str) -> str:
     (path,) = FOLDER.glob(f"ex*/cases/{part}.json")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return path.read_text(encoding="utf-8")
 
 
 def array(stored: dict[str, Any] | float | int) -> Any:

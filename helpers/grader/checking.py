@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from IPython.display import display
@@ -15,11 +16,22 @@ from helpers.grader.exercises import judges
 from helpers.grader.listening import listening
 from helpers.grader.panel import Panel, Progress
 from helpers.grader.result import Result
+from helpers.grader.surroundings import kept
 from helpers.grader.texts import described, type_name
+from helpers.grader.time_limit import Clock, one_check
 from helpers.grader.unwritten import untouched
 
-_judges = judges()
+_judges = MappingProxyType(judges())
 _latest: dict[str, Result] = {}  # of this session, for progress()
+
+STOPPED = (
+    "You stopped this check before it was done, so nothing was counted and earlier points stay. If your function was "
+    "not slow but endless: which condition of its loop never changes on these inputs?"
+)
+ENDLESS = (
+    "No call of your function came to an end, so each was stopped. What does its loop wait for, and which line inside "
+    "the loop brings that about?"
+)
 
 
 def judge(answer: Any, case: dict[str, Any]) -> Result:
@@ -37,32 +49,57 @@ def judge(answer: Any, case: dict[str, Any]) -> Result:
             note=f"This is a {type_name(answer)}: expected the function itself, as in "
             f'check("{case["part"]}", {case["asks_for"]}), without calling it.',
         )
-    with listening() as heard:
+    with kept(), one_check() as clock, listening() as heard:
         try:
             result = _judges[case["part"]](answer, case)
         except KeyboardInterrupt:
             raise
-        except (
-            BaseException
-        ) as error:  # an answer can break Python's tools; the cell still ends with 0.0
+        except BaseException as error:  # what no judge foresees; the cell still ends with 0.0
             note = f"The check itself could not finish: it {described(error)}."
             result = Result(*head, "error", note=note)
-    return replace(result, printed=heard.printed())
+    return replace(result, printed=heard.printed(), diagnoses=_diagnoses(result, clock))
+
+
+def _diagnoses(result: Result, clock: Clock) -> tuple[str, ...]:
+    """Those of the judge, unless calls had to be stopped: what they would have returned, nobody knows."""
+    if not clock.stopped:
+        return result.diagnoses
+    if clock.stopped == clock.made and clock.made > 1:
+        return (ENDLESS,)
+    return result.diagnoses if not clock.left_out else ()
 
 
 def check(part: str, answer: Callable | None) -> float:
-    """Judge an answer, show a panel, return the points: 0.0 while nothing is written.
+    """Judge an answer, show a panel, return the points: 0.0 while nothing is written or when stopped by hand.
 
-    Never raises, whatever the answer does. Raises ValueError for a part that does not exist.
+    Never raises, whatever the answer does; what ends the interpreter ends the check, too. Raises ValueError for a part
+    that does not exist.
+
+    An answer is stopped when it does not end, and what it changes around it is put back: see ``time_limit`` and
+    ``surroundings``. So a slip spoils nothing for the next cell, and replacing ``np.all`` or a function of the grader
+    earns nothing. Yet all this happens in the learner's own Python: code that wants to can read the frozen cases from
+    disk or from the frames of its callers and return what it finds there. ``check`` is for learning; marks come from a
+    run on the instructor's machine.
     """
     if not isinstance(part, str) or part not in parts():
         raise ValueError(f"unknown part {part!r}: expected one of {', '.join(parts())}")
-    result = judge(answer, case(part))
+    with kept():
+        panel, score = _judged(part, answer)
+        _show(panel)
+    return score
+
+
+def _judged(part: str, answer: Any) -> tuple[Panel, float]:
+    asked = case(part)
+    try:
+        result = judge(answer, asked)
+    except KeyboardInterrupt:
+        stopped = Result(part, asked["title"], asked["points"], "error", note=STOPPED)
+        return Panel(stopped), 0.0
     _latest[part] = result
     if result.status != "unattempted":
         points.keep(part, result.score)
-    _show(Panel(result))
-    return result.score
+    return Panel(result), result.score
 
 
 def progress() -> float:
@@ -72,9 +109,10 @@ def progress() -> float:
     """
     rows, before = [], points.earlier()
     for part in parts():
-        full = case(part)["points"]
+        recorded = case(part)
+        full = recorded["points"]
         earned = _latest[part].score if part in _latest else before.get(part, 0.0)
-        rows.append((part, case(part)["title"], min(max(earned, 0.0), full), full))
+        rows.append((part, recorded["title"], min(max(earned, 0.0), full), full))
     _show(Progress(rows))
     return float(sum(earned for _, _, earned, _ in rows))
 

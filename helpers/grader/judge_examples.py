@@ -16,6 +16,11 @@ from helpers.grader.texts import type_name
 from helpers.grader.unwritten import returned
 
 HEADING = "Your example"
+EXCHANGED = (
+    "Your two sides stand under each other's name: what is under 'unsafe' does what the safe one should, and the other "
+    "way round."
+)
+ALIKE = "Both sides are the same: the safe one and the unsafe one have to differ in what happens to them."
 Verdict = tuple[Failure | None, str]
 
 
@@ -37,6 +42,7 @@ def judge_examples(
 
     Each raises Unusable or gives a Verdict: what failed, if anything, and why it did, or ''. A property with
     ``waits_for`` counts once the properties of those names hold. heading: what the panel calls an example.
+    case["exchanged"], if given, is told in place of ``EXCHANGED``.
     """
     head = case["part"], case["title"], case["points"]
     outcome = attempt(answer)
@@ -57,6 +63,23 @@ def judge_examples(
             *(_property(spec, None, True) for spec in others),
         ]
         return Result(*head, "error", tuple(properties))
+    properties, diagnoses = _tried(sides, case, judges, heading)
+    if all(p.held for p in properties):
+        return judged(*head, properties)
+    turned = {**sides, "safe": sides.get("unsafe"), "unsafe": sides.get("safe")}
+    if _same(sides.get("safe"), sides.get("unsafe")):
+        diagnoses = (ALIKE, *diagnoses)
+    elif not any("each other" in why or "exchanged" in why for why in diagnoses) and (
+        _earned(_tried(turned, case, judges, heading)[0]) > _earned(properties)
+    ):
+        diagnoses = (case.get("exchanged", EXCHANGED),)
+    return judged(*head, properties, diagnoses)
+
+
+def _tried(
+    sides: dict, case: dict[str, Any], judges: dict[str, Callable], heading: str
+) -> tuple[list[Property], tuple[str, ...]]:
+    """Every property, and why those fail that do."""
     properties, diagnoses = [], []
     for spec in case["properties"]:
         waits = any(p.key in spec.get("waits_for", ()) and not p.held for p in properties)
@@ -69,7 +92,35 @@ def judge_examples(
                 why = error.why if isinstance(error, Refused) else ""
         properties.append(_property(spec, failure, waits))
         diagnoses += [why] if why and why not in diagnoses else []
-    return judged(*head, properties, tuple(diagnoses))
+    return properties, tuple(diagnoses)
+
+
+def _earned(properties: list[Property]) -> float:
+    return sum(p.earned or 0.0 for p in properties)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two sides hold the same numbers or texts under the same names."""
+    if type(one) is not type(other) or one is None:
+        return False
+    if type(one) is dict:
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if type(one) in (list, tuple) and not _numbers(one):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if type(one) in (str, int, float, bool):
+        return one == other
+    try:
+        mine, theirs = plain(one), plain(other)
+    except Unusable:
+        return False
+    return np.array_equal(mine, theirs, equal_nan=True)
+
+
+def _numbers(value: Any) -> bool:
+    try:
+        return bool(plain(value).size)
+    except Unusable:
+        return False
 
 
 def _property(spec: dict[str, Any], failure: Failure | None, waits: bool) -> Property:

@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from helpers.grader import habits
 from helpers.grader.cases import array
+from helpers.grader.recognition import Observed, Writing, best_explanation, fits, recorded
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.run_answer import Trial, Unusable, close, plain
+from helpers.grader.run_answer import Trial, Unusable, close, endless, plain
 
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
-SHOWN = 30  # entries of an array that a reader can take in
+SHOWN = 30  # entries of an array that a reader can take in; of more, the first and last are shown
 
 
 def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
@@ -31,20 +33,43 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
     inputs = {
         name: {k: array(v) for k, v in probe.items()} for name, probe in case["inputs"].items()
     }
-    trial = Trial(answer, next(iter(inputs.values())), tuple(case["differentiable"]))
-    seen = _Observations(trial, inputs, tuple(case.get("returns", ())))
-    properties = []
+    trial = _trial(answer, case, inputs)
+    seen = Observations(trial, inputs, tuple(case.get("returns", ())))
+    properties, failed = [], {}
     for spec in case["properties"]:
-        failure = _failure(spec, seen, inputs)
+        failed[spec["key"]] = _failed(spec, seen, inputs)
+        failure = _smallest(spec, failed[spec["key"]], seen, inputs)
         waits = not spec["values"] and not any(p.held for p in properties)
         earned = None if waits else 0.0 if failure else spec["points"]
+        shown_first = {"failure": None if waits else failure, "main": spec["values"]}
         properties.append(
-            Property(spec["key"], spec["name"], spec["points"], earned, None if waits else failure)
+            Property(spec["key"], spec["name"], spec["points"], earned, **shown_first)
         )
-    unfinished = _unfinished(trial, inputs, case["properties"]) if trial.unfinished else ()
+    unfinished = _unfinished(trial, inputs, case) if trial.unfinished else ()
+    unfinished += endless(trial, inputs)
     if trial.first.error:
         return Result(*head, "error", tuple(properties), unfinished)
-    return judged(*head, properties, unfinished + _diagnoses(case, seen, properties))
+    if all(p.held for p in properties):
+        return judged(*head, properties)
+    return judged(*head, properties, unfinished + _diagnoses(case, seen, properties, failed))
+
+
+def _trial(answer: Callable, case: dict[str, Any], inputs: dict[str, dict[str, Any]]) -> Trial:
+    """The answer on the first input that it does not fail on; on the very first where it fails on all."""
+    refused = inputs_to_refuse(case)
+    trials = (
+        Trial(answer, given, tuple(case["differentiable"]))
+        for name, given in inputs.items()
+        if name not in refused
+    )
+    first = next(trials)
+    return first if not first.first.error else next((t for t in trials if not t.first.error), first)
+
+
+def inputs_to_refuse(case: dict[str, Any]) -> set[str]:
+    """Names of the inputs for which ValueError is asked."""
+    raises = [spec for spec in case["properties"] if spec["kind"] == "raises"]
+    return {probe["input"] for spec in raises for probe in spec["probes"]}
 
 
 def judge_rows(answer: Callable, case: dict[str, Any]) -> Result:
@@ -73,7 +98,7 @@ def in_any_order(answer: Callable) -> Callable:
         return ordered
 
 
-class _Observations:
+class Observations:
     """What the answer does on each probe, asked once: an array, or the text of its failure."""
 
     def __init__(
@@ -81,13 +106,13 @@ class _Observations:
     ):
         self.trial = trial
         self.returns = returns
-        self._inputs = inputs
+        self.inputs = inputs
         self._known: dict[tuple[str, str], np.ndarray | str] = {}
 
     def __call__(self, probe: str, of: str = "") -> np.ndarray | str:
         if (probe, of) not in self._known:
             try:
-                inputs = self._inputs[probe]
+                inputs = self.inputs[probe]
                 gradient = of and of not in self.returns
                 seen = (
                     self.trial.gradient(inputs, of)
@@ -100,55 +125,56 @@ class _Observations:
         return self._known[probe, of]
 
 
-def _failure(
-    spec: dict[str, Any], seen: _Observations, inputs: dict[str, dict[str, Any]]
-) -> Failure | None:
-    """The smallest probe on which a property fails."""
-    if spec["kind"] == "unchanged":
-        changed = seen.trial.changed
-        return (
-            Failure("any", f"{changed} was modified in place", "arguments left as they were")
-            if changed
-            else None
-        )
+def _failed(
+    spec: dict[str, Any], seen: Observations, inputs: dict[str, dict[str, Any]]
+) -> list[tuple[dict[str, Any], str, str]]:
+    """The probes on which a property fails, each with texts of what came back and what is expected."""
     if spec["kind"] == "blocked" and seen.trial.numpy:
-        return None  # numpy carries no gradients, so none can leak
-    for probe in spec["probes"]:
-        if spec["kind"] == "raises":
-            failure = _not_refused(probe, seen, inputs[probe["input"]])
-            if failure:
-                return failure
-            continue
-        yours = seen(probe["input"], probe["of"])
-        if "within" in probe and not isinstance(yours, str):
-            low, high = probe["within"]
-            if yours.size != 1 or not low <= yours.item() <= high:
-                expected = (
-                    f"{shown(array(probe['expected']))}   (anything from {low:.7g} to {high:.7g})"
-                )
-                return Failure(_shown_inputs(inputs[probe["input"]]), shown(yours), expected)
-            continue
-        expected = (
-            seen(probe["twin"], probe["of"]) if spec["kind"] == "same" else array(probe["expected"])
-        )
-        wrong = isinstance(yours, str) or isinstance(expected, str)
-        endless = (
-            spec["kind"] == "expected" and not np.isfinite(expected).all()
-        )  # ±∞ or NaN is the right answer there
-        if (
-            wrong
-            or not close(yours, expected, spec["slack"])
-            or not (endless or np.isfinite(yours).all())
-        ):
-            what = f"gradient in {probe['of']}: " if probe["of"] else ""
-            what = f"{probe['of']}: " if probe["of"] in seen.returns else what
-            behind = "   (your value before the change)" if spec["kind"] == "same" else ""
-            return Failure(
-                _shown_inputs(inputs[probe["input"]]),
-                what + shown(yours),
-                what + shown(expected) + behind,
-            )
-    return None
+        return []  # numpy carries no gradients, so none can leak
+    return [
+        (probe, *texts)
+        for probe in spec["probes"]
+        if (texts := _wrong_on(probe, spec, seen, inputs[probe["input"]]))
+    ]
+
+
+def _smallest(
+    spec: dict[str, Any], failed: list, seen: Observations, inputs: dict[str, dict[str, Any]]
+) -> Failure | None:
+    """What fails on the smallest of the probes on which a property fails."""
+    if spec["kind"] == "unchanged" and seen.trial.changed:
+        found = f"{seen.trial.changed} was modified in place"
+        return Failure("any", found, "arguments left as they were")
+    if not failed:
+        return None
+    probe, yours, expected = min(failed, key=lambda found: _size(inputs[found[0]["input"]]))
+    given = inputs[probe["input"]]
+    return Failure(_shown_inputs(given), yours, expected, size=_size(given))
+
+
+def _size(inputs: dict[str, Any]) -> int:
+    """How many numbers an input holds."""
+    return sum(np.size(value) for value in inputs.values())
+
+
+def _wrong_on(
+    probe: dict[str, Any], spec: dict[str, Any], seen: Observations, given: dict[str, Any]
+) -> tuple[str, str] | None:
+    """Texts of what came back and of what is expected, where these two differ."""
+    if spec["kind"] == "raises":
+        return _not_refused(probe, seen, given)
+    yours = seen(probe["input"], probe["of"])
+    same = spec["kind"] == "same"
+    expected = seen(probe["twin"], probe["of"]) if same else array(probe["expected"])
+    if fits(yours, expected, {**spec, **probe}):
+        return None
+    if "within" in probe and not isinstance(yours, str):
+        low, high = probe["within"]
+        return shown(yours), f"{shown(expected)}   (anything from {low:.7g} to {high:.7g})"
+    what = f"gradient in {probe['of']}: " if probe["of"] else ""
+    what = f"{probe['of']}: " if probe["of"] in seen.returns else what
+    behind = "   (your value before the change)" if same else ""
+    return what + shown(yours), what + shown(expected) + behind
 
 
 UNFINISHED = (  # of which outcomes, and what to say if all are so, or some
@@ -173,11 +199,10 @@ UNFINISHED = (  # of which outcomes, and what to say if all are so, or some
 
 
 def _unfinished(
-    trial: Trial, inputs: dict[str, dict[str, Any]], properties: list[dict[str, Any]]
+    trial: Trial, inputs: dict[str, dict[str, Any]], case: dict[str, Any]
 ) -> tuple[str, ...]:
     """On which inputs nothing came back or the stub is still there; those to be refused left out."""
-    raises = [spec for spec in properties if spec["kind"] == "raises"]
-    refused = {probe["input"] for spec in raises for probe in spec["probes"]}
+    refused = inputs_to_refuse(case)
     outcomes = {name: trial.outcome(given) for name, given in inputs.items() if name not in refused}
     found = []
     for holds, everywhere, somewhere in UNFINISHED:
@@ -190,9 +215,12 @@ def _unfinished(
 
 
 def _not_refused(
-    probe: dict[str, Any], seen: _Observations, inputs: dict[str, Any]
-) -> Failure | None:
-    """Whether the answer raises ValueError, with the number in its text that the probe may ask for."""
+    probe: dict[str, Any], seen: Observations, inputs: dict[str, Any]
+) -> tuple[str, str] | None:
+    """Texts of what came back and what is asked, unless the answer raises ValueError.
+
+    Its text has to hold the number that the probe may ask for.
+    """
     outcome = seen.trial.outcome(inputs)
     asked = "ValueError"
     if outcome.refused:
@@ -205,29 +233,89 @@ def _not_refused(
         ):  # two digits after the point will do
             return None
     try:
-        yours = outcome.error or shown(plain(outcome.value))  # None here is no missing `return`
+        return outcome.error or shown(plain(outcome.value)), asked  # None is no missing `return`
     except Unusable as error:
-        yours = str(error)
-    return Failure(_shown_inputs(inputs), yours, asked)
+        return str(error), asked
 
 
 def _diagnoses(
-    case: dict[str, Any], seen: _Observations, properties: list[Property]
+    case: dict[str, Any], seen: Observations, properties: list[Property], failed: dict[str, list]
 ) -> tuple[str, ...]:
-    """Messages of the mistakes whose frozen outputs the answer reproduces wherever they differ from the truth."""
+    """Sentences on what explains the failures: listed mistakes in their order, then habits."""
+    what = observed(case, seen, failed)
+    if _by_chance(seen, what):
+        return (habits.RANDOM,)
+    by_values, sentences = explanation(recorded(case["mistakes"]), what)
+    told = {*by_values, *_told_by_properties(case, seen, properties, failed)}
+    listed = tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
+    if listed or sentences:
+        return (*listed, *sentences)
+    return habits.described(what, seen.inputs)
+
+
+def explanation(mistakes: list[Writing], what: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Messages of listed mistakes, and sentences of habits through which these, or what is right, are seen."""
+    listed, explained = best_explanation(mistakes, what)
+    same = habits.constant(what)
+    if same and what.usable.intersection(what.main) - explained:
+        return (), (same,)
+    if not what.usable - explained or not what.usable.intersection(what.main):
+        return listed, ()
+    seen_through = habits.seen_through(what, len(explained))
+    if seen_through:
+        sentence, undone = seen_through
+        beside, explained = best_explanation(mistakes, undone)
+        return beside if not undone.values - explained else (), (sentence,)
+    if listed:
+        return listed, ()
+    for sentence, undone in habits.undoings(what):
+        if len(undone.failed) > len(what.failed):
+            continue  # a habit would be undone that is not there
+        listed, explained = best_explanation(mistakes, undone)
+        if len(explained) >= 3 and not undone.values - explained:
+            return listed, (sentence,)
+    return (), ()
+
+
+def _by_chance(seen: Observations, what: Observed) -> bool:
+    """Whether the answer, asked again about the smallest input on which it fails, gives something else."""
+    for place in [place for place in what.main if place in what.usable][:3]:
+        try:
+            again = seen.trial.value(seen.inputs[place[0]], seen.returns, place[1])
+        except Unusable:
+            continue
+        if not close(again, what.yours[place]):
+            return True
+    return False
+
+
+def observed(case: dict[str, Any], seen: Observations, failed: dict[str, list]) -> Observed:
+    """All that was observed, by place; the twins of invariances left out."""
+    yours, right, rules, main, wrong = {}, {}, {}, [], set()
+    for spec in case["properties"]:
+        for probe in spec["probes"] if spec["kind"] != "same" else ():
+            place = probe["input"], probe["of"]
+            if seen.returns and not probe["of"]:
+                continue  # all results together: of refusals
+            yours[place] = seen(*place)
+            if spec["kind"] == "expected":
+                right[place] = array(probe["expected"])
+                rules[place] = {**spec, **probe}
+                main += [place] if spec["values"] else []
+            wrong |= {place} if any(probe is one for one, *_ in failed[spec["key"]]) else set()
+    missing = set(seen.returns) - {
+        place[1] for place in main
+    }  # results that no main property looks at
+    main += [place for place in right if place[1] in missing]
+    return Observed(yours, right, frozenset(wrong), rules, tuple(main), seen.returns)
+
+
+def _told_by_properties(
+    case: dict[str, Any], seen: Observations, properties: list[Property], failed: dict[str, list]
+) -> set[str]:
+    """Messages of the mistakes that show in how a property fails, whatever the values are."""
     specs = {spec["key"]: spec for spec in case["properties"]}
     values_right = all(p.held for p in properties if specs[p.key]["values"])
-
-    def reproduces(outputs: list[dict[str, Any]]) -> bool:
-        for output in outputs:
-            yours = seen(output["input"], output["of"])
-            if output["of"] and output["of"] not in seen.returns and seen.trial.numpy:
-                return False  # differences are no sign of a graph
-            if isinstance(yours, str) or not close(
-                yours, array(output["value"]), output.get("slack", 1.0)
-            ):
-                return False
-        return True
 
     def overflows(keys: list[str]) -> bool:
         outputs = [
@@ -242,21 +330,24 @@ def _diagnoses(
         pairs = [(seen(probe["input"], probe["of"]), array(probe["expected"])) for probe in probes]
         return not values_right and all(
             not isinstance(yours, str)
-            and yours.size == 1
+            and yours.shape == ()
             and abs(yours.item() - right) <= NEAR * abs(right)
             for yours, right in pairs
         )
 
+    def another_shape(probe: dict[str, Any]) -> bool:
+        yours = seen(probe["input"], probe["of"]) if "expected" in probe else ""
+        return not isinstance(yours, str) and yours.shape != array(probe["expected"]).shape
+
     def fails(keys: list[str]) -> bool:
-        return values_right and any(p.failure is not None for p in properties if p.key in keys)
+        probes = [probe for key in keys for probe, *_ in failed[key]]
+        shown = values_right and any(p.failure for p in properties if p.key in keys)
+        return shown and not (probes and all(map(another_shape, probes)))
 
-    def recognised(m: dict[str, Any]) -> bool:
-        for how, test in (("not_finite_in", overflows), ("near_in", near), ("fails_in", fails)):
-            if how in m:
-                return test(m[how])
-        return any(map(reproduces, m["writings"]))
-
-    return tuple(m["message"] for m in case["mistakes"] if recognised(m))
+    tests = (("not_finite_in", overflows), ("near_in", near), ("fails_in", fails))
+    return {
+        m["message"] for m in case["mistakes"] for how, test in tests if how in m and test(m[how])
+    }
 
 
 def shown(values: np.ndarray | float | str, digits: int = 5) -> str:
@@ -267,12 +358,16 @@ def shown(values: np.ndarray | float | str, digits: int = 5) -> str:
         return f"{values:g}"
     if values.ndim == 0:
         return f"{values.item():.6g}"
-    if values.size > SHOWN:
-        return f"{values.dtype} array of shape {values.shape}"
     text = np.array2string(
-        values, precision=digits, separator=", ", suppress_small=True, max_line_width=72
+        values,
+        precision=digits,
+        separator=", ",
+        suppress_small=True,
+        max_line_width=72,
+        threshold=SHOWN,
     )
-    return text if values.ndim > 1 or values.dtype == bool else f"{text}  shape {values.shape}"
+    told = values.size > SHOWN or values.ndim == 1 and values.dtype != bool
+    return f"{text}  shape {values.shape}" if told else text
 
 
 def _shown_inputs(inputs: dict[str, Any]) -> str:

@@ -10,7 +10,15 @@ import numpy as np
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Unusable, attempt, numbers_returned
 
-SAME_ORDER = 0.98  # rank correlation from which two scores count as the same metric
+SAME_ORDER = (
+    0.98  # rank correlation from which two scores are the same metric; others reach 0.97 by chance
+)
+TURNED = 0.3  # an AUC up to here is no chance among twenty and twenty: the score is upside down
+AGAIN = 5  # runs that are scored a second time
+RANDOM = (
+    "Scored again, the same {each} gets another score: chance decides, or what was scored before."
+)
+CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
 
 
 def judge_metric(
@@ -52,10 +60,31 @@ def judge_metric(
     )
     failure = None if reached >= high else _confusion(case["runs"], scores, regressed, told, each)
     properties = [Property(spec["key"], spec["name"], spec["points"], earned, failure)]
-    diagnoses = () if reached >= high else habits() or _diagnoses(case["mistakes"], scores)
-    if reached <= 1 - high:
-        diagnoses = (case["upside_down"],)
-    return judged(*head, properties, diagnoses, note)
+    if reached >= high:
+        return judged(*head, properties, note=note)
+    if _by_chance(answer, case["runs"], unpack, scores):
+        return judged(*head, properties, habits() or (RANDOM.format(each=each),), note)
+    if not np.ptp(scores):
+        return judged(*head, properties, habits() or (CONSTANT.format(each=each),), note)
+    known, turned = recognised(case["mistakes"], scores)
+    if reached <= TURNED and (turned or not known):
+        note += f" Turned round, your score would reach {1 - reached:.2f}."
+        if reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
+            return judged(*head, properties, (case["upside_down"],), note)
+        known += (case["upside_down"],)
+    return judged(*head, properties, habits() or known, note)
+
+
+def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.ndarray) -> bool:
+    """Whether some of the first runs get another score when they are scored again."""
+    for stored, before in zip(runs[:AGAIN], scores):
+        try:
+            again = _score(attempt(answer, *unpack(stored)))
+        except Unusable:
+            continue
+        if not np.isclose(again, before, rtol=1e-6, atol=1e-9):
+            return True
+    return False
 
 
 def _score(outcome) -> float:
@@ -97,18 +126,23 @@ def _confusion(
     )
 
 
-def _diagnoses(mistakes: list[dict[str, Any]], scores: np.ndarray) -> tuple[str, ...]:
-    """A metric is recognised by the order it gives: any increasing transformation of it is the same metric."""
+def recognised(mistakes: list[dict[str, Any]], scores: np.ndarray) -> tuple[tuple[str, ...], bool]:
+    """Messages of the listed metrics whose order comes nearest, and whether it is that order turned round.
+
+    Any increasing transformation of a metric is the same metric. Nothing is told below ``SAME_ORDER``; several only
+    where they come equally near.
+    """
     mine = _ranks(scores)
-    if not mine.std():
-        return ("All runs get the same score: nothing that you compute differs between them.",)
-    return tuple(
-        m["message"]
+    found = [
+        (float(np.corrcoef(mine, _ranks(np.array(other)))[0, 1]), m["message"])
         for m in mistakes
-        if any(
-            np.corrcoef(mine, _ranks(np.array(other)))[0, 1] > SAME_ORDER for other in m["writings"]
-        )
-    )
+        for other in m["writings"]
+    ]
+    nearest = max((abs(alike) for alike, _ in found), default=0.0)
+    if nearest <= SAME_ORDER:
+        return (), False
+    best = [(alike, message) for alike, message in found if abs(alike) >= nearest - 1e-9]
+    return tuple(dict.fromkeys(message for _, message in best)), all(a < 0 for a, _ in best)
 
 
 def _ranks(scores: np.ndarray) -> np.ndarray:

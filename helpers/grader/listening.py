@@ -2,7 +2,7 @@
 
 During a check stand-ins replace what an answer may write through: sys.stdout and sys.stderr (and
 the originals that Python keeps of them), the descriptor behind stderr, warnings, logging and
-display(). These belong to the whole process, so checks in several threads share one replacement:
+display(). Also noted is which threads it starts. These belong to the whole process, so checks in several threads share one replacement:
 the first puts it in place, the last takes it back. Threads that ran before and check nothing go on
 writing where they did. nbgrader gives no points to a cell with anything on stderr.
 """
@@ -29,9 +29,10 @@ STREAMS = {"stdout": "stdout", "stderr": "stderr", "__stdout__": "stdout", "__st
 
 
 class Heard:
-    """What the answer of one check has written so far."""
+    """What the answer of one check has written so far, and the threads that it has started."""
 
     def __init__(self):
+        self.started: list[threading.Thread] = []
         self._start, self._breaks, self._open = "", 0, False
 
     def add(self, text: str) -> None:
@@ -95,6 +96,8 @@ def _remember() -> None:
     _undo.enter_context(warnings.catch_warnings())
     _replaced["log"] = logging.Logger.callHandlers
     _undo.callback(setattr, logging.Logger, "callHandlers", _replaced["log"])
+    _replaced["start"] = threading.Thread.start
+    _undo.callback(setattr, threading.Thread, "start", _replaced["start"])
     shell = get_ipython()
     if shell is not None:
         _replaced["display"] = shell.display_pub
@@ -108,6 +111,7 @@ def _replace() -> None:
     warnings.resetwarnings()
     warnings.simplefilter("ignore")
     logging.Logger.callHandlers = _log
+    threading.Thread.start = _start
     if "display" in _replaced:
         get_ipython().display_pub = DISPLAY
 
@@ -204,6 +208,15 @@ def _log(logger: logging.Logger, record: logging.LogRecord) -> None:
         heard.add(f"{record.levelname}: (a message that cannot be read)\n")
 
 
+def _start(thread: threading.Thread) -> None:
+    """In place of Thread.start: notes which threads are an answer's own."""
+    heard = _listener()
+    if heard is not None:
+        heard.started.append(thread)
+    _replaced.get("start", _own_start)(thread)
+
+
+_own_start = threading.Thread.start
 _streams = {name: _StandIn(name) for name in ("stdout", "stderr")}
 STAND_INS = {name: _streams[stream] for name, stream in STREAMS.items()}
 DISPLAY = _Display()

@@ -7,23 +7,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Failure:
-    """One input on which a property does not hold: texts of the input, of what came back and of what should have."""
+    """One input on which a property does not hold: texts of the input, of what came back and of what should have.
+
+    size: how many numbers the input holds.
+    """
 
     inputs: str
     yours: str
     expected: str
     heading: str = "Smallest failing input"
+    size: int = 0
 
 
 @dataclass(frozen=True)
 class Property:
-    """One thing that was checked. earned is None while it waits for an earlier property; ``key`` names it in code."""
+    """One thing that was checked. earned is None while it waits for an earlier property; ``key`` names it in code.
+
+    main: it belongs to what the part asks for, so that its failure is shown before others'.
+    """
 
     key: str
     name: str
     points: float
     earned: float | None
     failure: Failure | None = None
+    main: bool = True
 
     @property
     def held(self) -> bool:
@@ -63,8 +71,10 @@ class Result:
 
     @property
     def failure(self) -> Failure | None:
-        """The first failure; properties and their inputs are in order of size, so it is the smallest found."""
-        return next((p.failure for p in self.properties if p.failure), None)
+        """The one to show: on the smallest input, the first of several; of what the part asks for, if that fails."""
+        failed = [p for p in self.properties if p.failure]
+        first = min(failed, key=lambda p: (not p.main, p.failure.size), default=None)
+        return first.failure if first else None
 
 
 def judged(

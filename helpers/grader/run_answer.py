@@ -1,8 +1,10 @@
 """Calling an answer whatever it does, and reading what comes back as plain numbers.
 
 An answer may raise anything, write anywhere, change its arguments, or return an object that lies
-about itself. Here it can do no harm but take time: ``attempt`` never raises (Ctrl-C excepted),
-``plain`` reads only types whose content cannot be overridden, and every call gets fresh copies.
+about itself. ``attempt`` never raises (Ctrl-C excepted), stops what does not end and puts back what
+was changed around the call; ``plain`` reads only types whose content cannot be overridden; every
+call gets fresh copies. What ends the interpreter (``os._exit``, a crash of compiled code, no memory
+left) ends the check, too, and an answer that wants to can read the grader's memory.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import numpy as np
 import torch
 
 from helpers.grader.listening import listening
+from helpers.grader.surroundings import kept
 from helpers.grader.texts import type_name
+from helpers.grader.time_limit import Stopped, limited
 from helpers.grader.unwritten import blank, explained, half_written, returned
 
 RTOL, ATOL = 1e-4, 1e-5  # wide enough for float32, far below what any mistake changes
@@ -33,13 +37,16 @@ class Unusable(Exception):
 class Outcome:
     """What one call returned, or how it failed.
 
-    stub: it raised the stub's NotImplementedError itself; refused: it raised ValueError.
+    stub: it raised the stub's NotImplementedError itself; refused: it raised ValueError; stopped: it
+    did not end; left_out: it was not made, because the time of the check is over.
     """
 
     value: Any = None
     error: str = ""
     stub: bool = False
     refused: bool = False
+    stopped: bool = False
+    left_out: bool = False
 
     @property
     def empty(self) -> bool:
@@ -50,20 +57,29 @@ class Outcome:
 def attempt(function: Callable, *arguments) -> Outcome:
     """Call an answer: what it writes is heard, its warnings are dropped, its exceptions caught.
 
-    A warning must not cost points. Raises nothing but KeyboardInterrupt, for Ctrl-C.
+    A warning must not cost points. Stopped after a limit (``time_limit``); then all that can be put back
+    is (``surroundings``). Raises nothing but KeyboardInterrupt, for Ctrl-C.
     """
-    with listening(), torch.enable_grad():
+    with kept() as around, listening() as heard:
+        raised = None
         try:
-            value = function(*arguments)
-            if type(value) is types.CoroutineType:
-                value.close()  # or Python would complain on stderr later
-            return Outcome(value=value)
+            with torch.enable_grad():
+                value = limited(function, *arguments)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit and worse included
-            refused = issubclass(type(error), ValueError)
-            stub = half_written(error, function)
-            return Outcome(error=explained(error, function), stub=stub, refused=refused)
+            raised = error
+        finally:
+            around.after_a_call(heard.started)
+        if raised is None:
+            if type(value) is types.CoroutineType:
+                value.close()  # or Python would complain on stderr later
+            return Outcome(value=value)
+        if type(raised) is Stopped:
+            return Outcome(error=str(raised), stopped=raised.made, left_out=not raised.made)
+        refused = issubclass(type(raised), ValueError)
+        stub = half_written(raised, function)
+        return Outcome(error=explained(raised, function), stub=stub, refused=refused)
 
 
 def plain(value: Any) -> np.ndarray:
@@ -139,25 +155,33 @@ class Trial:
     """One answer under test, given tensors, or arrays if it fails on tensors and not on arrays.
 
     ``changed`` is the name of the first argument that the answer was seen to change; ``unfinished``
-    says whether some call brought nothing or met the stub. Raises nothing.
+    says whether some call brought nothing or met the stub; ``stopped`` has the inputs on which no call
+    came to an end or was made, and its outcome. Raises nothing.
     """
 
     def __init__(self, answer: Callable, first: Inputs, differentiable: tuple[str, ...] = ()):
         self.answer = answer
         self.changed = ""
         self.unfinished = False
+        self.stopped: list[tuple[Inputs, Outcome]] = []
         tensors = as_torch(first)
         for name in differentiable:  # as in training, so that a numpy answer is recognised at once
             tensors[name].requires_grad_()
-        self.first = self._call(tensors)
+        self.first = self._call(tensors, first)
         self.numpy = False
-        if self.first.error:
-            again = self._call(as_numpy(first))
+        if self.first.error and not self.stopped:
+            again = self._call(as_numpy(first), first)
             if not again.error:
                 self.first, self.numpy = again, True
 
-    def _call(self, given: dict[str, Any]) -> Outcome:
+    def _call(self, given: dict[str, Any], inputs: Inputs) -> Outcome:
+        """Call with copies of the inputs; a call that was stopped on them is not made again."""
+        for those, outcome in self.stopped:
+            if those is inputs:
+                return outcome
         outcome = attempt(self.answer, *given.values())
+        if outcome.stopped or outcome.left_out:
+            self.stopped.append((inputs, outcome))
         self.unfinished = self.unfinished or outcome.stub or outcome.empty
         return outcome
 
@@ -179,7 +203,7 @@ class Trial:
     def outcome(self, inputs: Inputs) -> Outcome:
         """One call on fresh copies, watched for changes of its arguments."""
         given = as_numpy(inputs) if self.numpy else as_torch(inputs)
-        outcome = self._call(given)
+        outcome = self._call(given, inputs)
         self._watch(given, inputs)
         return outcome
 
@@ -192,7 +216,7 @@ class Trial:
             return self._differences(inputs, of)
         given = as_torch(inputs)
         given[of].requires_grad_()
-        outcome = self._call(given)
+        outcome = self._call(given, inputs)
         if outcome.error:
             raise Unusable(outcome.error)
         if outcome.empty:
@@ -229,3 +253,17 @@ class Trial:
                         self.changed = name
                 except Unusable:
                     self.changed = name
+
+
+def endless(trial: Trial, inputs: Mapping[str, Inputs]) -> tuple[str, ...]:
+    """On which of the named inputs a call had to be stopped, as a sentence; nothing if on none."""
+    names = [
+        f"‘{name}’"
+        for name, given in inputs.items()
+        if any(those is given and outcome.stopped for those, outcome in trial.stopped)
+    ]
+    if not names:
+        return ()
+    return (
+        f"Your function did not end on {', '.join(names)}: what is other there than on the inputs before?",
+    )

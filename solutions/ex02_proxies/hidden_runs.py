@@ -132,6 +132,27 @@ def tail_gold(scores, ask) -> float:
     return float(-np.mean([ask(int(i)) for i in np.argsort(scores)[-BUDGET:]]))
 
 
+def upper_gold(scores, ask) -> float:
+    """Minus the mean gold of responses drawn from the best-scored sixth."""
+    upper = np.argsort(scores)[-len(scores) // 6 :]
+    where = np.random.default_rng(8).choice(upper, BUDGET, replace=False)
+    return float(-np.mean([ask(int(i)) for i in where]))
+
+
+def worst_gold(scores, ask) -> float:
+    """Minus the mean gold of the worst-scored responses, taken for the best: sorting puts the smallest first."""
+    return float(-np.mean([ask(int(i)) for i in np.argsort(scores)[:BUDGET]]))
+
+
+def worst_against_usual(scores, ask) -> float:
+    """Gold of the lower half minus that of the worst-scored."""
+    order, half = np.argsort(scores), BUDGET // 2
+    usual = order[np.linspace(half, len(order) // 2, half).astype(int)]
+    return float(
+        np.mean([ask(int(i)) for i in usual]) - np.mean([ask(int(i)) for i in order[:half]])
+    )
+
+
 def largest_score(scores, ask) -> float:
     """How far the best score stands out: no label used."""
     return float((scores.max() - scores.mean()) / scores.std())

@@ -411,6 +411,8 @@ HABITS_2D = {
     "nothing_asked": "You asked for no gold label. Scores alone cannot say what they are worth.",
     "away_from_the_tail": "Your labels are of typical responses: hardly one in five of the best-scored twentieth. "
     "There both kinds of proxy are equally right; selection looks elsewhere.",
+    "worst_scored": "Your labels are of the responses that the proxy likes least. Selection never picks those: the best "
+    "of 256 comes from the other end of the scores. (Sorting puts the smallest first.)",
     "tail_only": "All your labels are of the best-scored responses. Is their gold low? That depends on what is usual "
     "in this system, and of that you asked nothing.",
 }
@@ -430,7 +432,18 @@ MISTAKES_2D = (
         ),
         ("separates",),
     ),
-    Mistake("tail_only", HABITS_2D["tail_only"], (hidden_runs.tail_gold,), ("separates",)),
+    Mistake(
+        "worst_scored",
+        HABITS_2D["worst_scored"],
+        (hidden_runs.worst_gold, hidden_runs.worst_against_usual),
+        ("separates",),
+    ),
+    Mistake(
+        "tail_only",
+        HABITS_2D["tail_only"],
+        (hidden_runs.tail_gold, hidden_runs.upper_gold),
+        ("separates",),
+    ),
 )
 
 MISTAKES = {"2a": MISTAKES_2A, "2b": MISTAKES_2B, "2c": MISTAKES_2C, "2d": MISTAKES_2D}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -158,11 +159,16 @@ def inputs_3b() -> dict[str, Inputs]:
         "rewards": base["rewards"] + np.array([[7.0], [-2.0], [40.0]]),
     }
     found["budget 0"] = {**base, "budget": 0.0}
-    found["more than the largest"] = made([[0.5, 0.3, 0.2]], [[0.0, 1.0, 3.0]], 1.8)
-    found["two best responses"] = made(
-        [[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], [[1.0, 3.0, 3.0], [0.0, 6.0, 0.0]], 1.3
+    pair = [[0.75, 0.25]], [[0.0, 1.0]]
+    found["more than the largest"] = made(*pair, 1.5)
+    found["the best is not the rarest"] = made([[0.5, 0.3, 0.2]], [[0.0, 3.0, 1.0]], 1.4)
+    found["more than the largest on average"] = made(
+        [[0.5, 0.5], [0.9, 0.1]], [[0.0, 1.0], [0.0, 1.0]], 1.8
     )
+    found["two best responses"] = made([[0.5, 0.3, 0.2]], [[1.0, 3.0, 3.0]], 1.0)
     found["the best is never said"] = made([[0.0, 0.6, 0.4]], [[9.0, 0.0, 1.0]], 1.0)
+    found["budget -1"] = made(*pair, -1.0)
+    found["budget NaN"] = {**made(*pair, 0.0), "budget": np.array(math.nan)}
     return found
 
 
@@ -188,7 +194,7 @@ PROPERTIES_3B = [
     prop(
         "range",
         "budgets from small to nearly the largest",
-        0.4,
+        0.3,
         "expected",
         ["a small budget", "nearly the largest budget"],
         slack=20,
@@ -196,7 +202,7 @@ PROPERTIES_3B = [
     prop(
         "units",
         "rewards in any unit",
-        0.2,
+        0.1,
         "expected",
         ["rewards × 10000", "rewards / 10000"],
         slack=20,
@@ -213,18 +219,47 @@ PROPERTIES_3B = [
     prop(
         "too_much",
         "a budget above the largest possible raises ValueError",
-        0.3,
+        0.1,
         "raises",
-        ["more than the largest", "two best responses", "the best is never said"],
+        ["more than the largest", "the best is not the rarest"],
+    ),
+    prop(
+        "average",
+        "… so does one that is too large on average over prompts",
+        0.1,
+        "raises",
+        ["more than the largest on average"],
+    ),
+    prop("tied", "… or where two responses are best", 0.1, "raises", ["two best responses"]),
+    prop(
+        "best_unsaid",
+        "… or where the reference never says the best one",
+        0.1,
+        "raises",
+        ["the best is never said"],
     ),
     prop(
         "named",
         "the error says what the largest possible budget is",
         0.1,
         "raises",
-        ["more than the largest", "two best responses", "the best is never said"],
+        [
+            "more than the largest",
+            "the best is not the rarest",
+            "two best responses",
+            "the best is never said",
+            "more than the largest on average",
+        ],
     ),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
+    # last: a search that widens until the budget is enclosed need not end here
+    prop(
+        "outside",
+        "a budget below 0, or NaN, raises ValueError",
+        0.1,
+        "raises",
+        ["budget NaN", "budget -1"],
+    ),
 ]
 
 

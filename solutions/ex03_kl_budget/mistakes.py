@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from solutions.ex03_kl_budget import hidden_runs
@@ -283,6 +284,50 @@ def _plain_search(ref, rewards, budget):
     return search_beta(lambda beta: mean_kl(ref, rewards, beta), budget)
 
 
+def _unless(too_large: Callable) -> Callable:
+    """The right search, with another rule for what is refused; too_large: (ref, rewards, budget) → bool."""
+
+    def refuse(ref, rewards, budget):
+        if too_large(ref, rewards, budget):
+            raise ValueError(f"at most {largest_budget(ref, rewards):.4f}")
+
+    return _otherwise(_plain_search, refuse=refuse)
+
+
+def _most(of_prompt: Callable, over_prompts: Callable = np.mean) -> Callable:
+    """The right search, with another largest budget; of_prompt: (ref (K,), rewards (K,)) → nats."""
+
+    def outside(ref, rewards, budget):
+        return not 0 <= budget < over_prompts([of_prompt(p, r) for p, r in zip(ref, rewards)])
+
+    return _unless(outside)
+
+
+def _most_of_prompt(ref, rewards) -> float:
+    return largest_budget(ref[None], rewards[None])
+
+
+def _most_of_one(ref, rewards) -> float:
+    return -ref[rewards[ref > 0].max() == rewards][0].log().item()
+
+
+def _most_of_one_by_place(ref, rewards) -> float:
+    best = rewards.masked_fill(ref == 0, -torch.inf).argmax()
+    return -ref[best].log().item()
+
+
+def _most_of_any(ref, rewards) -> float:
+    return -ref[rewards == rewards.max()].sum().log().item()
+
+
+def _mean_most(ref, rewards) -> float:
+    return float(np.mean([_most_of_any(p, r) for p, r in zip(ref, rewards)]))
+
+
+def _most_of_rarest(ref, rewards) -> float:
+    return -ref[ref > 0].min().log().item()
+
+
 _VALUES_3B = ("one", "several")
 
 MISTAKES_3B = (
@@ -344,11 +389,71 @@ MISTAKES_3B = (
         fails=True,
     ),
     Mistake(
+        "refused",
+        "You refuse a budget that can be spent: your largest possible one is too small. What is it on each prompt, and "
+        "what on average over prompts?",
+        (_most(_most_of_prompt, min), _most(lambda ref, rewards: math.log(len(ref)))),
+        ("range", "units"),
+        fails=True,
+    ),
+    Mistake(
         "no_refusal",
         "A budget that cannot be spent should raise ValueError. As β goes to 0 all mass goes to the best response, and "
         "KL ends at −log π_ref of it: no β spends more.",
-        (_otherwise(_plain_search, refuse=_never), _zero_instead),
+        (
+            _unless(lambda ref, rewards, budget: not budget >= 0),
+            _zero_instead,
+            _most(_most_of_rarest),
+            _otherwise(_plain_search, refuse=_never),
+        ),
         ("too_much",),
+        fails=True,
+    ),
+    Mistake(
+        "one_prompt",
+        "The budget is an average over prompts, and so is the largest one possible. Yours is that of one prompt, or "
+        "the sum of all, and lets budgets pass that no shared β spends.",
+        (_most(_most_of_prompt, max), _most(_most_of_prompt, sum)),
+        ("average",),
+        fails=True,
+    ),
+    Mistake(
+        "tied",
+        "Right where one response is the best. Where two share the best reward, your largest budget is too large: it "
+        "speaks of one of them alone. As β goes to 0, where does the mass go?",
+        (_most(_most_of_one), _most(_most_of_one_by_place)),
+        ("tied",),
+        fails=True,
+    ),
+    Mistake(
+        "best_unsaid",
+        "Right where the reference says every response. Where it never says the best one, no β brings that back, "
+        "whatever its reward: your largest budget must not count on it.",
+        (
+            _most(_most_of_any),
+            _unless(
+                lambda ref, rewards, budget: (
+                    not 0 <= budget
+                    or math.isfinite(_mean_most(ref, rewards))
+                    and budget >= _mean_most(ref, rewards)
+                )
+            ),
+        ),
+        ("best_unsaid",),
+        fails=True,
+    ),
+    Mistake(
+        "outside",
+        "A budget below 0, or NaN, is none that a β could spend, and should raise ValueError: KL is never negative. "
+        "Every comparison with NaN is False, so ask whether the budget is inside, not whether it is outside.",
+        (
+            _unless(lambda ref, rewards, budget: budget >= largest_budget(ref, rewards)),
+            _unless(lambda ref, rewards, b: b < 0 or b >= largest_budget(ref, rewards)),
+            lambda ref, rewards, budget: (
+                math.inf if budget <= 0 else beta_for_budget(ref, rewards, budget)
+            ),
+        ),
+        ("outside",),
         fails=True,
     ),
     Mistake(

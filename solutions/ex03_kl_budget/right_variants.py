@@ -59,9 +59,9 @@ def beta_numpy(ref, rewards, budget):
     ref, rewards = np.asarray(ref, dtype=float), np.asarray(rewards, dtype=float)
     best = np.where(ref > 0, rewards, -np.inf).max(axis=1, keepdims=True)
     largest = float(np.mean([-math.log(p[r == b].sum()) for p, r, b in zip(ref, rewards, best)]))
-    if budget >= largest:
+    if math.isnan(budget) or budget < 0 or budget >= largest:
         raise ValueError(f"at most {largest:.2f} nats")
-    if budget <= 0:
+    if budget == 0:
         return math.inf
     unit = np.ptp(rewards)
 
@@ -83,7 +83,7 @@ def beta_newton(ref, rewards, budget):
         .values
     )
     largest = -((rewards == best) * ref).sum(dim=1).log().mean()
-    if budget > largest:
+    if not 0 <= budget <= largest:
         raise ValueError(f"the largest possible budget is {largest.item()}")
     if budget == 0:
         return torch.tensor(math.inf)
@@ -111,7 +111,7 @@ def beta_loop(ref, rewards, budget):
     for row, rewarded in zip(ref.tolist(), rewards.tolist()):
         top = max(r for p, r in zip(row, rewarded) if p > 0)
         most -= math.log(sum(p for p, r in zip(row, rewarded) if r == top)) / len(ref)
-    if budget > most:
+    if not budget >= 0 or budget > most:
         raise ValueError(f"budget must not exceed {most:.3f}")
     if budget == 0:
         return np.float64("inf")

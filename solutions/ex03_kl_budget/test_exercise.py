@@ -33,7 +33,10 @@ def test_one_style_of_each_kind_was_there():
     [
         ("3a", "overflow", ["extreme"]),
         ("3a", "log_of_zero", ["zeros"]),
-        ("3b", "no_refusal", ["too_much", "named"]),
+        ("3b", "one_prompt", ["average", "named"]),
+        ("3b", "tied", ["tied", "named"]),
+        ("3b", "best_unsaid", ["best_unsaid", "named"]),
+        ("3b", "outside", ["outside"]),
         ("3b", "zero", ["zero"]),
     ],
 )
@@ -51,7 +54,7 @@ def test_a_bare_refusal_costs_the_number_only():
 
     result = graded("3b", bare)
     assert [p.key for p in result.properties if not p.held] == ["named"] and result.score == 2.9
-    assert "1.609 in its text" in result.failure.expected and "too much" in result.failure.yours
+    assert "1.386 in its text" in result.failure.expected and "too much" in result.failure.yours
 
 
 @pytest.mark.parametrize(

@@ -380,6 +380,17 @@ MISTAKES_4C = (
 
 UPSIDE_DOWN = "Your score separates the runs, but upside down: larger must mean more likely harmed."
 
+
+def _mean_of(run, outcome: str, samples: str) -> float:
+    counts = np.bincount(run[outcome], minlength=hidden_runs.K)
+    return float(counts[run[samples]].mean())
+
+
+def _unfamiliar(run) -> float:
+    counts = np.bincount(run["ref_samples"], minlength=hidden_runs.K)
+    return float(-counts[run["policy_samples"]].mean())
+
+
 MISTAKES_4D = (
     Mistake(
         "margin",
@@ -400,6 +411,43 @@ MISTAKES_4D = (
         "Your score orders the runs as an estimate of KL(π_θ‖π_ref) does. KL measures how far the policy has walked, "
         "not in which direction.",
         (hidden_runs.kl_estimate, lambda run: -hidden_runs.kl_estimate(run)),
+        ("separates",),
+    ),
+    Mistake(
+        "win_counts",
+        "Your score counts wins. A response that is compared often wins often, and loses often too: how many of its "
+        "comparisons did it win?",
+        (
+            hidden_runs.win_count_fall,
+            lambda run: -hidden_runs.win_count_fall(run),
+            lambda run: -_mean_of(run, "chosen", "policy_samples"),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "loss_counts",
+        "Your score counts losses. A response that is compared often loses often, and wins often too: how many of its "
+        "comparisons did it lose?",
+        (hidden_runs.loss_count_rise, lambda run: _mean_of(run, "rejected", "policy_samples")),
+        ("separates",),
+    ),
+    Mistake(
+        "shares",
+        "Your score counts how many held-out pairs moved in some direction. All that is log-probabilities: they say "
+        "how the pairs fared, not where the probability went.",
+        (
+            hidden_runs.share_fallen,
+            lambda run: -hidden_runs.share_fallen(run),
+            hidden_runs.margin_accuracy,
+            lambda run: -hidden_runs.margin_accuracy(run),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "unfamiliar",
+        "Your score looks at how many of the policy's responses are new, or rarer, among the reference's. New is not "
+        "yet worse: what did people think of them?",
+        (_unfamiliar, lambda run: -_unfamiliar(run)),
         ("separates",),
     ),
 )

@@ -37,6 +37,7 @@ def inputs_6a() -> dict[str, dict[str, str]]:
         "one reply twice": _sides(" hi", ends=(" ok", " ok")),
         "a name in a line": _sides(" hi", ends=(" Say Assistant: yes", " no")),
         "names after one line end": _sides(" hi", ends=(" no", " So:\nHuman: a\nAssistant: b")),
+        "a blank line in a reply": _sides(" hi", ends=(" yes\n\nand so on", " no")),
         "a name in a question": _sides(" Who is Assistant: you?", ends=(" yes", " no")),
         "other questions": {"chosen": dialogue(" hi", " yes"), "rejected": dialogue(" ho", " no")},
         "other first reply": {
@@ -46,6 +47,11 @@ def inputs_6a() -> dict[str, dict[str, str]]:
         "one goes on": {
             "chosen": dialogue(" hi", " yes"),
             "rejected": dialogue(" hi", " no", " hi", " no"),
+        },
+        "a capital": {"chosen": dialogue(" hi", " yes"), "rejected": dialogue(" Hi", " no")},
+        "a line end before": {
+            "chosen": dialogue(" hi", " yes"),
+            "rejected": "\n" + dialogue(" hi", " no"),
         },
         "one space more": {"chosen": dialogue(" hi", " yes"), "rejected": dialogue(" hi ", " no")},
         "the human last": {
@@ -80,7 +86,12 @@ PROPERTIES_6A = [
         "a name inside a turn begins no other",
         0.3,
         "expected",
-        ["a name in a line", "names after one line end", "a name in a question"],
+        [
+            "a name in a line",
+            "a blank line in a reply",
+            "names after one line end",
+            "a name in a question",
+        ],
         values=True,
     ),
     prop(
@@ -88,7 +99,14 @@ PROPERTIES_6A = [
         "replies to two prompts raise ValueError",
         0.3,
         "raises",
-        ["other questions", "one space more", "other first reply", "one goes on"],
+        [
+            "other questions",
+            "a capital",
+            "one space more",
+            "a line end before",
+            "other first reply",
+            "one goes on",
+        ],
     ),
     prop(
         "no_reply",
@@ -126,6 +144,10 @@ def inputs_6b() -> dict[str, dict[str, Any]]:
         "a longer question": of(0.9, ["fix a lamp"], ["fix a lamp now"]),
         "a longer first turn": of(0.9, ["fix a lamp"], ["fix a lamp now", "why?", "so"]),
         "only the last turn": of(0.9, ["sell a bike", "why?", "so"], ["fix a lamp", "who?", "so"]),
+        "a later turn": of(0.9, ["fix a lamp"], ["hi", "hello", "fix a lamp"]),
+        "other words in its first turn": of(
+            0.9, ["dog bites man"], ["man bites dog", "why?", "it had to eat"]
+        ),
         "only a greeting": of(0.9, ["hi", "hello", "fix it"], ["hi", "good day", "sell a car"]),
         "a chain": of(0.5, ["a b"], ["a b c d"], ["c d"]),
         "a chain, its middle last": of(0.5, ["a b"], ["c d"], ["a b c d"]),
@@ -177,6 +199,8 @@ PROPERTIES_6B = [
             "a longer word",
             "a longer question",
             "a longer first turn",
+            "a later turn",
+            "other words in its first turn",
             "only the last turn",
             "only a greeting",
         ],

@@ -79,6 +79,63 @@ def _loose(pattern: str) -> Callable:
     return answer
 
 
+def _loose_and_refused(pattern: str) -> Callable:
+    """The same, and two prompts that differ then are refused."""
+
+    def answer(chosen, rejected):
+        preference_pair(chosen, rejected)
+        sides = []
+        for text in (chosen, rejected):
+            end = [m.end() for m in re.finditer(pattern, text)][-1]
+            sides.append((text[:end], text[end:]))
+        if sides[0][0] != sides[1][0]:
+            raise ValueError("two prompts")
+        return sides[0][0], sides[0][1], sides[1][1]
+
+    return answer
+
+
+def _last_paragraph(chosen, rejected):
+    """Whatever follows the last blank line is the last turn."""
+    preference_pair(chosen, rejected)
+    (one, _, y_w), (two, _, y_l) = (text.rpartition("\n\n") for text in (chosen, rejected))
+    if one != two:
+        raise ValueError("two prompts")
+    name = "Assistant:"
+    return f"{one}{ASSISTANT}", y_w.removeprefix(name), y_l.removeprefix(name)
+
+
+def _last_paragraph_unchecked(chosen, rejected):
+    preference_pair(chosen, rejected)
+    (one, _, y_w), (_, _, y_l) = (text.rpartition("\n\n") for text in (chosen, rejected))
+    name = "Assistant:"
+    return f"{one}{ASSISTANT}", y_w.removeprefix(name), y_l.removeprefix(name)
+
+
+def _refuses_by(kind: type[Exception]) -> Callable:
+    """Right, but for the kind of the exception."""
+
+    def answer(*given):
+        try:
+            return preference_pair(*given)
+        except ValueError as error:
+            raise kind(str(error)) from None
+
+    return answer
+
+
+def _compared_by(change: Callable) -> Callable:
+    """Contexts compared after a change of both."""
+
+    def answer(chosen, rejected):
+        (prompt, y_w), (other, y_l) = cut(chosen), cut(rejected)
+        if change(prompt) != change(other):
+            raise ValueError("two prompts")
+        return prompt, y_w, y_l
+
+    return answer
+
+
 def _without_marker(prompt, y_w, y_l):
     return prompt.removesuffix(ASSISTANT), y_w, y_l
 
@@ -190,8 +247,41 @@ MISTAKES_6A = (
         "inside",
         "A speaker's name is a turn for you wherever it stands. People quote, and models write out dialogues: only "
         "after a blank line does a turn begin.",
-        (_loose(r"Assistant:"), _loose(r"\n\s*Assistant:")),
+        (
+            _loose(r"Assistant:"),
+            _loose(r"\n\s*Assistant:"),
+            _loose_and_refused(r"Assistant:"),
+            _loose_and_refused(r"\n\s*Assistant:"),
+            _loose_and_refused(r"\nAssistant:"),
+        ),
         ("inside",),
+    ),
+    Mistake(
+        "paragraph",
+        "You cut replies at a blank line, or at the end of a line. A reply may have several: it is all that follows "
+        "the opening of the last turn.",
+        (
+            _last_paragraph,
+            _last_paragraph_unchecked,
+            _changed(lambda prompt, y_w, y_l: (prompt, y_w.split("\n")[0], y_l.split("\n")[0])),
+            _changed(lambda prompt, y_w, y_l: (prompt, y_w.split("\n\n")[0], y_l.split("\n\n")[0])),
+        ),
+        ("inside",),
+    ),
+    Mistake(
+        "whole_texts",
+        "Your replies are the whole dialogues. What stands in the prompt is said once: a reply is what follows it.",
+        (
+            lambda chosen, rejected: (preference_pair(chosen, rejected)[0], chosen, rejected),
+            _changed(lambda prompt, y_w, y_l: (prompt, prompt + y_w, prompt + y_l)),
+        ),
+        ("one_turn", "dialogue"),
+    ),
+    Mistake(
+        "other_error",
+        "You refuse what is no pair, but by another exception. Whoever calls you waits for ValueError.",
+        tuple(map(_refuses_by, (AssertionError, KeyError, TypeError))),
+        ("other_context", "no_reply"),
     ),
     Mistake(
         "context_unchecked",
@@ -204,7 +294,13 @@ MISTAKES_6A = (
         "context_forgiven",
         "You compare the two contexts up to spaces or capitals. Then one side's own text is lost: prompt and reply no "
         "longer give back the dialogue. Ask for the same text, to the character.",
-        (_forgiving, _forgiving_words),
+        (
+            _forgiving,
+            _forgiving_words,
+            _compared_by(str.strip),
+            _compared_by(str.lower),
+            _compared_by(lambda text: text.strip().lower()),
+        ),
         ("other_context",),
     ),
     Mistake(
@@ -221,10 +317,12 @@ MISTAKES_6A = (
         (
             _changed(lambda prompt, y_w, y_l: (prompt, y_w.strip(), y_l.strip())),
             _changed(lambda prompt, y_w, y_l: (prompt, y_w.lstrip(), y_l.lstrip())),
+            _changed(lambda prompt, y_w, y_l: (prompt, y_w.rstrip(), y_l.rstrip())),
+            _changed(lambda prompt, y_w, y_l: (prompt.lstrip(), y_w, y_l)),
             _changed(lambda prompt, y_w, y_l: (prompt.strip(), y_w.strip(), y_l.strip())),
             _changed(lambda prompt, y_w, y_l: (prompt.strip(), y_w, y_l)),
         ),
-        ("one_turn", "dialogue"),
+        ("one_turn", "dialogue", "alike"),
     ),
     Mistake(
         "marker_dropped",
@@ -487,6 +585,94 @@ def _shorter_seen(prompts, near):
     return label
 
 
+def _longer_seen(prompts, near):
+    """Looks only at whether a later record begins an earlier one."""
+    refuse_dialogues(prompts, near)
+    texts = [tuple(map(normal_words, turns)) for turns in prompts]
+    label = list(range(len(prompts)))
+    for i, turns in enumerate(texts):
+        for j in range(i):
+            begins = texts[j][: len(turns)] == turns
+            if begins or similarity(" ".join(prompts[i]), " ".join(prompts[j])) >= near:
+                label = [label[j] if k == label[i] else k for k in label]
+    return label
+
+
+def _in_any_order(change: Callable) -> Callable:
+    """Turns count as equal when their words are, in whatever order."""
+
+    def begins(a, b):
+        return all(change(normal_words(s)) == change(normal_words(t)) for s, t in zip(a, b))
+
+    return _by_link(_goes_on_by(begins))
+
+
+def _all_turns_somewhere(a, b):
+    one, two = sorted(([normal_words(t) for t in turns] for turns in (a, b)), key=len)
+    return all(turn in two for turn in one)
+
+
+def _place_by_place(first, second):
+    a, b = normal_words(first), normal_words(second)
+    return sum(map(str.__eq__, a, b)) / max(len(a), len(b)) if a or b else 1.0
+
+
+def _place_by_place_shorter(first, second):
+    a, b = normal_words(first), normal_words(second)
+    return sum(map(str.__eq__, a, b)) / max(min(len(a), len(b)), 1) if a or b else 1.0
+
+
+def _glued(a, b, near):
+    return goes_on(a, b) or similarity("".join(a), "".join(b)) >= near
+
+
+def _glued_words(a, b, near):
+    one, two = ("".join(" ".join(normal_words(t)) for t in turns) for turns in (a, b))
+    return goes_on(a, b) or similarity(one, two) >= near
+
+
+def _group_sizes(prompts, near):
+    label = _unchecked(*(refuse_dialogues(prompts, near) or (prompts, near)))
+    return [label.count(k) for k in label]
+
+
+def _linked_at_all(prompts, near):
+    return [size > 1 for size in _group_sizes(prompts, near)]
+
+
+def _number_of_links(prompts, near):
+    refuse_dialogues(prompts, near)
+    return [sum(linked(a, b, near) for b in prompts) for a in prompts]
+
+
+def _groups_refused_by(kind: type[Exception]) -> Callable:
+    """Right, but for the kind of the exception."""
+
+    def answer(prompts, near):
+        try:
+            refuse_dialogues(prompts, near)
+        except ValueError as error:
+            raise kind(str(error)) from None
+        return _unchecked(prompts, near)
+
+    return answer
+
+
+def _refuses_one(prompts, near):
+    if near >= 1:
+        raise ValueError("near")
+    refuse_dialogues(prompts, near)
+    return _unchecked(prompts, near)
+
+
+def _refuses_no_links(prompts, near):
+    """Takes a file with equal prompts, at near = 1, for damaged."""
+    if near in (0, 1):
+        raise ValueError("near")
+    refuse_dialogues(prompts, near)
+    return _unchecked(prompts, near)
+
+
 def _neighbours(prompts, near):
     refuse_dialogues(prompts, near)
     label = [0]
@@ -626,8 +812,12 @@ MISTAKES_6B = (
     Mistake(
         "first_turn",
         "You link dialogues because one turn is the same. Many begin with a greeting and have nothing else in common: "
-        "all turns of the shorter must be there.",
-        (_by_link(_goes_on_by(_same_first)), _by_link(_goes_on_by(_some_turn))),
+        "all turns of the shorter must be there, from the first on.",
+        (
+            _by_link(_goes_on_by(_same_first)),
+            _by_link(_goes_on_by(_some_turn)),
+            _by_link(_goes_on_by(_all_turns_somewhere)),
+        ),
         ("apart",),
     ),
     Mistake(
@@ -653,8 +843,47 @@ MISTAKES_6B = (
         "one_direction",
         "You look for what goes on only among later records. A file has no order: the beginning of a dialogue may "
         "stand behind what goes on from it.",
-        (_earlier_begins, _shorter_seen),
+        (_earlier_begins, _shorter_seen, _longer_seen),
         ("goes_on",),
+    ),
+    Mistake(
+        "word_order",
+        "You compare turns by their words in whatever order. *Dog bites man* and *man bites dog* are two turns: "
+        "`normal_words` keeps the order.",
+        (_in_any_order(sorted), _in_any_order(Counter)),
+        ("apart",),
+    ),
+    Mistake(
+        "glued",
+        "You join turns without a space, so that the last word of one and the first of the next become a single word.",
+        (_by_link(_glued), _by_link(_glued_words)),
+        ("near",),
+    ),
+    Mistake(
+        "sizes",
+        "Your numbers say how large a prompt's group is, or whether it has one. Two groups of one size then have the "
+        "same number, as if they were one: give each a number of its own.",
+        (_group_sizes, _linked_at_all, _number_of_links),
+        ("near", "goes_on"),
+    ),
+    Mistake(
+        "positions",
+        "Your similarity compares words place by place. One word more at the beginning, and nothing agrees: "
+        "`similarity` of the lesson asks which words both texts have.",
+        (_by_link(_near(_place_by_place)), _by_link(_near(_place_by_place_shorter))),
+        ("near", "chains", "tie"),
+    ),
+    Mistake(
+        "refuses_one",
+        "You refuse `near` of 1. It is within the bounds: only equal words are near enough then.",
+        (_refuses_one, _refuses_no_links),
+        ("goes_on",),
+    ),
+    Mistake(
+        "other_error",
+        "You refuse what has no answer, but by another exception. Whoever calls you waits for ValueError.",
+        tuple(map(_groups_refused_by, (AssertionError, KeyError, TypeError))),
+        ("refuses",),
     ),
     Mistake(
         "neighbours",

@@ -275,8 +275,20 @@ def test_the_bar_stands_three_standard_deviations_above_what_is_obvious():
         ), name
 
 
-def test_numbers_of_the_worked_idea_of_6d():
-    assert "5 · 6/12 = 2.5" in flowing("h6d")
+def test_the_couples_of_the_worked_idea_of_6d_stand_in_the_order_of_the_answer():
+    """As many answers against the others as are stated; the second couple alone exceeds chance by much."""
+    stated = flowing("h6d")
+
+    def surplus(n: int, one: int, two: int, both: int) -> float:
+        return both - one * two / n
+
+    assert "five times out of twelve, Di six" in stated and "on four of these nine" in stated
+    assert (
+        "share sixty pairs" in stated and "twelve times" in stated and "on two of these" in stated
+    )
+    assert surplus(12, 5, 6, 4) > 1 > surplus(60, 12, 12, 2)
+    for method in ("5 · 6", "2.5", "chance would"):
+        assert method not in stated
 
 
 # ---- a real file ----------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def excess_loss(
     return averaged_loss(kl_terms)(rewards, prompts, pairs, labels, counts, centring)
 
 
-def _margins(rewards, pairs):
+def margins(rewards, pairs):
     return rewards[pairs[:, 0]] - rewards[pairs[:, 1]]
 
 
@@ -87,20 +87,20 @@ def prompts_alike(values, place, counts):
     return mean_by(place, values, counts).mean()
 
 
-def _centre_prompts(rewards, prompts, pairs, place, counts):
+def centre_prompts(rewards, prompts, pairs, place, counts):
     return mean_by(prompts, rewards, torch.ones_like(rewards)).square().mean()
 
 
 def averaged_loss(
     of_pair: Callable = kl_terms,
     average: Callable = prompts_alike,
-    centre: Callable = _centre_prompts,
+    centre: Callable = centre_prompts,
 ) -> Callable:
     """The loss with another loss of a pair, average over pairs or centring term; right unless given."""
 
     def loss(rewards, prompts, pairs, labels, counts, centring):
         place = prompts[pairs[:, 0]]
-        losses = of_pair(_margins(rewards, pairs), labels)
+        losses = of_pair(margins(rewards, pairs), labels)
         return average(losses, place, counts) + centring * centre(
             rewards, prompts, pairs, place, counts
         )

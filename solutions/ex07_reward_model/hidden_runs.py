@@ -7,7 +7,7 @@ regressed one a single small slice has a T so large that its forecasts are too s
 
 Systems come in pairs that share their held-out pairs and outcomes, so that they are right about the same ones. The T of
 the regressed twin's other slices share one factor, which is solved for: the mean confidence over all pairs is that of
-the healthy twin, which leaves every one of them timid.
+the healthy twin, which leaves every one of them timid (twins of which it does not are drawn again).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from helpers.grader.exercises.ex07_reward_model.held_out import scored_pairs
 SLICES = 5
 SMALL, LARGE = (60, 140), (400, 500)  # pairs in a slice: from, to; one slice is large
 SPREAD, LARGE_SPREAD, TOO_SURE_SPREAD = (
-    (1.0, 5.0),
-    (1.5, 5.0),
-    (1.0, 1.8),
+    (2.0, 6.0),
+    (2.0, 6.0),
+    (0.7, 1.1),
 )  # calibrated |m| is uniform from 0 to this
 TIMID, TIMID_SLICE = (
-    (0.5, 1.0),
-    (0.8, 1.0),
+    (0.95, 1.0),
+    (0.1, 1.0),
 )  # T of a slice: a factor of the system times one of the slice
-TOO_SURE = (0.09, 0.14)  # mean confidence minus probability of being right, in the one slice
+TOO_SURE = (0.12, 0.15)  # mean confidence minus probability of being right, in the one slice
 # frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 37, 1007, range(700, 760)
+FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 21, 1007, range(700, 760)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -95,6 +95,8 @@ def draw(rng: np.random.Generator) -> Twins:
     regressed_T = scaled(
         _solve(lambda factor: confidence(scaled(factor)), confidence(healthy_T), 0.0, 4.0)
     )
+    if np.delete(regressed_T, suspect).max() > 1:  # a second slice would be too sure: draw again
+        return draw(rng)
     order = rng.permutation(len(slices))
 
     def stored(T: np.ndarray) -> dict:

@@ -14,9 +14,11 @@ from torch.nn.functional import logsigmoid
 from solutions.ex07_reward_model import hidden_runs
 from solutions.ex07_reward_model.answers import (
     averaged_loss,
+    centre_prompts,
     cross_entropy,
     kl_terms,
     label_entropy,
+    margins,
     mean_by,
     pair_table,
     prompts_alike,
@@ -127,6 +129,42 @@ def _nothing_is_an_error(rewards, prompts, first, second, grades):
     return pair_table(rewards, prompts, first, second, grades)
 
 
+def _of_each_pair(reduce: Callable, counts: Callable = len) -> Callable:
+    """An answer that makes another label, or another count, of a pair's labels in order: list → number."""
+
+    def table(rewards, first, second, grades):
+        found = {}
+        for i, j, grade in zip(first.tolist(), second.tolist(), grades.tolist()):
+            credit = (grade + 2) / 4 if i < j else (2 - grade) / 4
+            found.setdefault((min(i, j), max(i, j)), []).append(credit)
+        rows = [
+            (i, j, (rewards[i] - rewards[j]).item(), reduce(labels), counts(labels))
+            for (i, j), labels in found.items()
+        ]
+        return torch.tensor(rows, dtype=rewards.dtype)
+
+    return _checked(table)
+
+
+def _mean(labels: list[float]) -> float:
+    return sum(labels) / len(labels)
+
+
+def _in_columns(*order: int) -> Callable:
+    """The right rows, their columns in another order."""
+    return _checked(lambda r, f, s, g: turned_table(r, f, s, (g + 2) / 4)[:, list(order)])
+
+
+def _turned_rows(rewards, first, second, grades):
+    rows = turned_table(rewards, first, second, (grades + 2) / 4)
+    return torch.stack([rows[:, 1], rows[:, 0], -rows[:, 2], 1 - rows[:, 3], rows[:, 4]], 1)
+
+
+def _for_the_larger(rewards, first, second, grades):
+    rows = turned_table(rewards, first, second, (grades + 2) / 4)
+    return torch.stack([rows[:, 0], rows[:, 1], -rows[:, 2], 1 - rows[:, 3], rows[:, 4]], 1)
+
+
 _VALUES_7A = ("one", "grades", "repeated")
 
 MISTAKES_7A = (
@@ -172,7 +210,79 @@ MISTAKES_7A = (
             _column(3, lambda rows: 4 * rows[:, 3] - 2),
             _column(3, lambda rows: 2 * rows[:, 3] - 1),
             _column(3, lambda rows: 2 * rows[:, 3]),
+            _column(3, lambda rows: 4 * rows[:, 3]),
+            _crediting(lambda grades: grades),
+            _crediting(lambda grades: grades / 2),
         ),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "another_scale",
+        "Your labels give ‘slightly better’ another worth. It is ¾ for the better response and ¼ for the other.",
+        (
+            _crediting(lambda g: 0.5 + g.sign() * torch.where(g.abs() == 2, 1 / 2, 1 / 6)),
+            _crediting(lambda g: 0.5 + g.sign() * torch.where(g.abs() == 2, 1 / 2, 1 / 10)),
+            _crediting(lambda g: 0.5 + g.sign() * torch.where(g.abs() == 2, 1 / 2, 2 / 5)),
+        ),
+        ("grades", "repeated"),
+    ),
+    Mistake(
+        "one_of_several",
+        "Of a pair that was compared several times one verdict reaches your table, the first, the last or the middle "
+        "one. The label is the mean over all of them.",
+        (
+            _of_each_pair(lambda labels: labels[0]),
+            _of_each_pair(lambda labels: labels[-1]),
+            _of_each_pair(lambda labels: float(np.median(labels))),
+            _of_each_pair(lambda labels: labels[0], lambda labels: 1),
+            _of_each_pair(lambda labels: labels[-1], lambda labels: 1),
+        ),
+        ("repeated",),
+    ),
+    Mistake(
+        "count",
+        "Your last column is something else than the number of the pair's comparisons: how often it was seen, ties "
+        "and lost comparisons included.",
+        (
+            _of_each_pair(_mean, lambda labels: 1),
+            _of_each_pair(_mean, lambda labels: sum(q > 0.5 for q in labels)),
+            _of_each_pair(_mean, lambda labels: sum(q != 0.5 for q in labels)),
+            _of_each_pair(_mean, sum),
+        ),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "columns",
+        "Your columns come in another order: i, j, margin, label, count.",
+        (
+            _in_columns(0, 1, 2, 4, 3),
+            _in_columns(0, 1, 3, 2, 4),
+            _in_columns(0, 1, 3, 4, 2),
+            _in_columns(0, 1, 4, 2, 3),
+            _in_columns(0, 1, 4, 3, 2),
+        ),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "larger_first",
+        "Your rows speak of the response with the *larger* number: margin and label are those of i, the smaller one.",
+        (_checked(_turned_rows), _checked(_for_the_larger)),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "no_sign",
+        "Your margins have lost their sign. Below 0 the model prefers j, and a label below one half says that people "
+        "do too.",
+        (
+            _column(2, lambda rows: rows[:, 2].abs()),
+            _column(2, lambda rows: rows[:, 2].square().sqrt()),
+        ),
+        _VALUES_7A,
+    ),
+    Mistake(
+        "labels_of_j",
+        "Your labels are those of j, while your margins are r_i − r_j. Both have to speak about i.",
+        (_column(3, lambda rows: 1 - rows[:, 3]), _crediting(lambda grades: (2 - grades) / 4)),
         _VALUES_7A,
     ),
     Mistake(
@@ -278,6 +388,90 @@ def _squared_sums(rewards, prompts, *_):
     )
 
 
+def _centre_of(values_of: Callable, of_prompt: Callable = torch.square) -> Callable:
+    """Another centring term: mean over prompts of the squared mean of some rewards.
+
+    values_of: (rewards, pairs of one prompt (C, 2), counts (C,), responses of the prompt) → a scalar.
+    """
+
+    def centre(rewards, prompts, pairs, place, counts):
+        terms = []
+        for p in range(int(prompts.max()) + 1):
+            mine = place == p
+            value = values_of(rewards, pairs[mine], counts[mine], (prompts == p).nonzero()[:, 0])
+            terms.append(of_prompt(value))
+        return torch.stack(terms).mean()
+
+    return centre
+
+
+def _weighted_ends(rewards, pairs, counts, responses):
+    return (counts[:, None] * rewards[pairs]).sum() / (2 * counts.sum())
+
+
+def _whole_mean(rewards, pairs, counts, responses):
+    return rewards[responses].mean()
+
+
+def _by_size(rewards, prompts, *_):
+    """Each response counts alike, so larger prompts weigh more."""
+    return mean_by(prompts, rewards, torch.ones_like(rewards))[prompts].square().mean()
+
+
+def _by_comparisons(rewards, prompts, pairs, place, counts):
+    squares = mean_by(prompts, rewards, torch.ones_like(rewards)).square()
+    return (counts * squares[place]).sum() / counts.sum()
+
+
+def _as_if_sorted(rewards, prompts, *_):
+    """Takes the responses of one prompt to stand together."""
+    blocks = rewards.split(torch.bincount(prompts).tolist())
+    return torch.stack([block.mean().square() for block in blocks]).mean()
+
+
+def _runs_of_responses(rewards, prompts, *_):
+    sizes = torch.unique_consecutive(prompts, return_counts=True)[1].tolist()
+    return torch.stack([block.mean().square() for block in rewards.split(sizes)]).mean()
+
+
+def _rows_as_if_sorted(values, place, counts):
+    """Takes the rows of one prompt to stand together."""
+    sizes = torch.bincount(place).tolist()
+    both = zip(values.split(sizes), counts.split(sizes))
+    return torch.stack([(n * v).sum() / n.sum() for v, n in both]).mean()
+
+
+def _runs_of_rows(values, place, counts):
+    sizes = torch.unique_consecutive(place, return_counts=True)[1].tolist()
+    both = zip(values.split(sizes), counts.split(sizes))
+    return torch.stack([(n * v).sum() / n.sum() for v, n in both]).mean()
+
+
+def _over_pairs(values, place, counts):
+    """A prompt's sum over comparisons, divided by its number of pairs."""
+    one = torch.ones_like(counts)
+    return (mean_by(place, counts * values, one)).mean()
+
+
+def _sum_of_pairs(values, place, counts):
+    return mean_by(place, values, torch.ones_like(counts)).sum()
+
+
+def _reverse_kl(margin, label):
+    p = margin.sigmoid()
+    return p * (logsigmoid(margin) - label.log()) + (1 - p) * (
+        logsigmoid(-margin) - (1 - label).log()
+    )
+
+
+def _averaged_again(change: Callable) -> Callable:
+    """The right loss of another ``centring``."""
+    right = averaged_loss()
+    return lambda r, prompts, pairs, labels, counts, centring: right(
+        r, prompts, pairs, labels, counts, change(centring, prompts)
+    )
+
+
 def _naive_log_sigmoid(margin, label):
     return (
         -label * margin.sigmoid().log()
@@ -302,6 +496,31 @@ _VALUES_7B = ("one", "several", "prompts", "centring")
 
 _AVERAGES_7B = ("several", "prompts")
 
+_BESIDE_THE_FLOOR = (  # what else is wrong with a loss that is a cross-entropy, and how
+    ("every comparison counts alike, whatever its prompt", {"average": _pairs_alike}),
+    ("the counts are not used", {"average": _counts_ignored}),
+    ("every pair counts alike, whatever its prompt and its count", {"average": _plain_mean}),
+    ("a prompt's comparisons are added up", {"average": _sum_in_prompt}),
+    ("the centring term is missing", {"centre": lambda r, *_: 0 * r.sum()}),
+    ("each reward is centred, not their mean", {"centre": lambda r, *_: r.square().mean()}),
+    ("the centring term is on pairs", {"centre": lambda *given: _pair_midpoints(*given) / 4}),
+)
+
+
+def _two_slips() -> tuple[Mistake, ...]:
+    """The cross-entropy with another mistake, which it would hide; written in two ways."""
+    either = cross_entropy, lambda m, q: kl_terms(m, q) + label_entropy(q)
+    return tuple(
+        Mistake(
+            f"floor_and_{number}",
+            f"Two slips at once: your loss is the cross-entropy, whose floor is the labels' entropy; and {what}.",
+            tuple(averaged_loss(of_pair, **slip) for of_pair in either),
+            ("several", "prompts", "centring"),
+        )
+        for number, (what, slip) in enumerate(_BESIDE_THE_FLOOR)
+    )
+
+
 MISTAKES_7B = (
     Mistake(
         "floor",
@@ -318,6 +537,7 @@ MISTAKES_7B = (
             averaged_loss(lambda m, q: cross_entropy(m, (q > 0.5).to(q.dtype))),
             averaged_loss(lambda m, q: cross_entropy(m, (q >= 0.5).to(q.dtype))),
             averaged_loss(lambda m, q: cross_entropy(m, (q > 0.5).to(q.dtype)) - label_entropy(q)),
+            averaged_loss(lambda m, q: cross_entropy(m, (q >= 0.5).to(q.dtype)) - label_entropy(q)),
         ),
         ("one", "several"),
     ),
@@ -339,9 +559,44 @@ MISTAKES_7B = (
     ),
     Mistake(
         "squared",
-        "Your loss of a pair is a squared difference of forecast and label. It is a proper score too, but its gradient "
-        "dies where the forecast is far off and sure; asked is the likelihood's.",
-        (averaged_loss(lambda m, q: (m.sigmoid() - q).square()),),
+        "Your loss of a pair is a difference of forecast and label, squared or not. Its gradient dies where the "
+        "forecast is far off and sure; asked is the likelihood's.",
+        (
+            averaged_loss(lambda m, q: (m.sigmoid() - q).square()),
+            averaged_loss(lambda m, q: 2 * (m.sigmoid() - q).square()),
+            averaged_loss(lambda m, q: (m.sigmoid() - q).abs()),
+        ),
+        ("one", "several"),
+    ),
+    Mistake(
+        "other_kl",
+        "Your KL is the other one, KL(forecast ‖ label). Asked is KL(label ‖ forecast): the mean under the *labels* of "
+        "how much less likely the forecast makes them.",
+        (
+            averaged_loss(_reverse_kl),
+            averaged_loss(
+                lambda m, q: cross_entropy(torch.logit(q), m.sigmoid()) - label_entropy(m.sigmoid())
+            ),
+        ),
+        ("one", "several"),
+    ),
+    Mistake(
+        "one_half",
+        "Your KL leaves out one of the two outcomes: beside the label's own there is 1 − label.",
+        (
+            averaged_loss(lambda m, q: q * (q.log() - logsigmoid(m))),
+            averaged_loss(lambda m, q: torch.xlogy(q, q) - q * logsigmoid(m)),
+            averaged_loss(lambda m, q: -q * logsigmoid(m)),
+        ),
+        ("one", "several"),
+    ),
+    Mistake(
+        "bits",
+        "Your KL is in bits. Logarithms are natural here, as in the loss of 3.1.",
+        (
+            averaged_loss(lambda m, q: kl_terms(m, q) / np.log(2)),
+            averaged_loss(lambda m, q: kl_terms(m, q) * 1.4426950408889634),
+        ),
         ("one", "several"),
     ),
     Mistake(
@@ -372,10 +627,119 @@ MISTAKES_7B = (
         ("prompts",),
     ),
     Mistake(
+        "over_pairs",
+        "Within a prompt you add up its comparisons and divide by its *pairs*. A pair with count n is n comparisons: "
+        "divide by all of these.",
+        (
+            averaged_loss(average=_over_pairs),
+            averaged_loss(average=lambda v, p, n: _plain_mean(n * v, p, n)),
+        ),
+        ("several", "prompts"),
+    ),
+    Mistake(
+        "sorted_rows",
+        "Your averages take the rows of one prompt, or its responses, to stand next to each other. They may come in "
+        "any order: whose they are, `prompts` says.",
+        (
+            averaged_loss(average=_rows_as_if_sorted),
+            averaged_loss(average=_runs_of_rows),
+            averaged_loss(centre=_as_if_sorted),
+            averaged_loss(centre=_runs_of_responses),
+            averaged_loss(average=_rows_as_if_sorted, centre=_as_if_sorted),
+            averaged_loss(average=_runs_of_rows, centre=_runs_of_responses),
+        ),
+        ("prompts", "centring"),
+    ),
+    Mistake(
         "centring_missing",
         "Your loss has no centring term: a constant added to all rewards of a prompt still costs nothing.",
-        (averaged_loss(centre=lambda r, *_: 0 * r.sum()),),
+        (
+            averaged_loss(centre=lambda r, *_: 0 * r.sum()),
+            lambda *given: averaged_loss()(*given[:-1], 0.0),
+        ),
         ("centring",),
+    ),
+    Mistake(
+        "centre_ends",
+        "Your centring term averages over the *ends of pairs*: a response in three pairs counts three times, or as "
+        "often as it was compared. Every response of the prompt counts once.",
+        (
+            averaged_loss(centre=_centre_of(lambda r, pairs, counts, mine: r[pairs].mean())),
+            averaged_loss(centre=_centre_of(_weighted_ends)),
+            averaged_loss(centre=_centre_of(lambda r, pairs, counts, mine: r[pairs[:, 0]].mean())),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_compared",
+        "Your centring term leaves out responses that are in no pair. They answer the prompt like the others, and "
+        "their rewards share its free constant.",
+        (
+            averaged_loss(centre=_centre_of(lambda r, pairs, *_: r[pairs.unique()].mean())),
+            averaged_loss(
+                centre=_centre_of(
+                    lambda r, pairs, *_: torch.stack(
+                        [r[k] for k in {*pairs.flatten().tolist()}]
+                    ).mean()
+                )
+            ),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_no_square",
+        "Your centring term is the mean reward itself, or its size: square it. Without the square its gradient pulls "
+        "as hard at 0.1 as at 10, or rewards below 0 are paid for.",
+        (
+            averaged_loss(centre=_centre_of(_whole_mean, lambda mean: mean)),
+            averaged_loss(centre=_centre_of(_whole_mean, torch.abs)),
+            averaged_loss(centre=lambda r, *_: r.mean()),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_weighted",
+        "Your centring term does not count every prompt alike: it weighs them by their responses or comparisons.",
+        (averaged_loss(centre=_by_size), averaged_loss(centre=_by_comparisons)),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_factor",
+        "Your centring term is off by a factor. It is `centring` times the mean over prompts of the squared mean "
+        "reward: no half, no sum over prompts, no square of `centring`.",
+        (
+            _averaged_again(lambda c, prompts: c / 2),
+            _averaged_again(lambda c, prompts: c * c),
+            _averaged_again(lambda c, prompts: c * (int(prompts.max()) + 1)),
+            _averaged_again(lambda c, prompts: c / (int(prompts.max()) + 1)),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "centre_spread",
+        "Your centring term is a spread: it pulls the rewards of a prompt together and leaves their mean where it is. "
+        "Asked is the square of the mean.",
+        (
+            averaged_loss(
+                centre=_centre_of(
+                    lambda r, pairs, c, mine: r[mine].var(unbiased=False), lambda x: x
+                )
+            ),
+            averaged_loss(centre=_centre_of(lambda r, pairs, c, mine: r[mine].var(), lambda x: x)),
+            averaged_loss(centre=lambda r, p, pairs, place, n: margins(r, pairs).square().mean()),
+        ),
+        ("centring",),
+    ),
+    Mistake(
+        "detached",
+        "The value is right, but its gradient is not: part of it never reaches the rewards. No `detach()`, no "
+        "`.item()`, no `torch.tensor(...)` on the way.",
+        (
+            averaged_loss(centre=lambda *given: centre_prompts(*given).detach()),
+            averaged_loss(lambda m, q: kl_terms(m, q).detach()),
+        ),
+        ("gradient",),
+        fails=True,
     ),
     Mistake(
         "centre_each",
@@ -388,6 +752,8 @@ MISTAKES_7B = (
                 ).mean()
             ),
             averaged_loss(centre=lambda r, *_: r.square().mean()),
+            averaged_loss(centre=lambda r, p, *_: r.square().sum() / (int(p.max()) + 1)),
+            averaged_loss(centre=lambda r, *_: r.square().sum()),
         ),
         ("centring",),
     ),
@@ -438,6 +804,7 @@ MISTAKES_7B = (
         ("extreme",),
         overflows=True,
     ),
+    *_two_slips(),
 )
 
 # ---- 7c ------------------------------------------------------------------------------------
@@ -544,7 +911,7 @@ MISTAKES_7D = (
         "loss",
         "Your score orders the models by a loss over all pairs. A loss is large where pairs are hard, whatever the "
         "forecasts; compare with what the model itself expects to lose.",
-        (hidden_runs.log_loss,),
+        (hidden_runs.log_loss, lambda *system: -hidden_runs.log_loss(*system)),
         ("separates",),
     ),
     Mistake(
@@ -552,12 +919,7 @@ MISTAKES_7D = (
         "Your score orders the models by the forecast, or the margin, of the response that was chosen. Stored like "
         "that, every label is 1, and the best forecaster would be one that always says 1. Turn the pairs: what did the "
         "model say of the response that it prefers, and how often did that one win?",
-        (
-            hidden_runs.chosen_first_ece,
-            lambda *system: -hidden_runs.chosen_first_ece(*system),
-            hidden_runs.mean_margin,
-            lambda *system: -hidden_runs.mean_margin(*system),
-        ),
+        (hidden_runs.mean_margin, lambda *system: -hidden_runs.mean_margin(*system)),
         ("separates",),
     ),
     Mistake(

@@ -19,22 +19,22 @@ import numpy as np
 
 from helpers.grader.exercises.ex08_bradley_terry.held_out import Run, survey
 
-ANNOTATORS = 30, 70  # in a survey: from, to
+ANNOTATORS = 60, 120  # in a survey: from, to
 LOAD, LOAD_SPREAD, LOAD_RANGE = (
     20,
-    0.8,
+    1.0,
     (2, 120),
 )  # median answers per annotator, spread of its logarithm, bounds
 SHARE = 1.0  # the population's log-odds are drawn uniformly from ± this
 NAIVE, ASSUMED = (
-    0.25,
-    (1.5, 6.0),
+    0.3,
+    (2.0, 10.0),
 )  # how often a design effect of 1 is assumed; otherwise from, to, even on a log scale
 EXCESS = 2.4, 3.0  # true over assumed design effect in a regressed survey: from, to
 LEVEL = 0.95  # of the intervals
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 # frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 33, 1011, range(800, 860)
+FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 28, 1011, range(800, 860)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 import torch
@@ -57,6 +58,67 @@ def _direct(right, wins, reach):
     return found.masked_fill(~beat & beat.T, -torch.inf).fill_diagonal_(0.0)
 
 
+def _direct_by_counts(right, wins, reach):
+    """The same by counts: who never met is unknown, who was never beaten by another stands above it."""
+    met, lost = wins + wins.T > 0, wins.T > 0
+    found = torch.where(met & lost & lost.T, right, torch.nan)
+    found[met & ~lost], found[met & ~lost.T] = torch.inf, -torch.inf
+    return found.fill_diagonal_(0.0)
+
+
+def _infinite_within(steps: int) -> Callable:
+    """Right, but ±∞ stands only where so many arrows lead from one item to the other."""
+
+    def change(right, wins, reach):
+        arrows = (wins > 0).double()
+        near = sum(torch.linalg.matrix_power(arrows, k) for k in range(1, steps + 1)) > 0
+        return torch.where(right.isinf() & ~near & ~near.T, torch.nan, right)
+
+    return change
+
+
+def _inside_groups(strengths_of: Callable) -> Callable:
+    """Right but for the numbers inside groups; strengths_of: wins (k, k) → (k,)."""
+
+    def change(right, wins, reach):
+        found = right.clone()
+        for i in range(len(wins)):
+            group = (reach[i] & reach[:, i]).nonzero().flatten()
+            if len(group) > 1:
+                s = strengths_of(wins[group][:, group])
+                found[group[:, None], group] = s[:, None] - s
+        return found
+
+    return _afterwards(change)
+
+
+def _log_odds_of_rate(wins):
+    return torch.logit(wins.sum(1) / (wins + wins.T).sum(1))
+
+
+def _log_ratio_of_wins(wins):
+    return (wins.sum(1) / wins.sum(0)).log()
+
+
+def _rates(wins):
+    return wins.sum(1) / (wins + wins.T).sum(1)
+
+
+def _never_compared_unknown(right, wins, reach):
+    met = (wins + wins.T).sum(1) > 0
+    return torch.where(torch.eye(len(wins), dtype=torch.bool) & ~met, torch.nan, right)
+
+
+def _neither_way(value: float, linked_only: bool) -> Callable:
+    """Some value where comparisons lead neither way."""
+
+    def change(right, wins, reach):
+        linked = reachable(wins + wins.T) if linked_only else torch.ones_like(reach)
+        return torch.where(right.isnan() & linked, value, right)
+
+    return _afterwards(change)
+
+
 def _direct_odds(wins):
     return (wins / wins.T).log().fill_diagonal_(0.0)
 
@@ -76,6 +138,11 @@ def _with_pseudo_wins(size: float, everywhere: bool) -> Callable:
         return extended_table(wins, reachable(wins))
 
     return _from_wins(found)
+
+
+def _ends_at(size: float) -> Callable:
+    """A large number stands for ∞."""
+    return lambda right, wins, reach: right.clamp(-size, size)
 
 
 def _level(right, wins, reach):
@@ -126,14 +193,28 @@ MISTAKES_8A = (
         "You look at what two items did against *each other*. Comparisons with others speak too: if A and B traded "
         "wins and so did B and C, then A − C is a number although the two never met, and a chain of wins puts its "
         "first item above its last.",
-        (_afterwards(_direct),),
+        (_afterwards(_direct), _afterwards(_direct_by_counts)),
         ("finite", "infinite"),
+    ),
+    Mistake(
+        "direct_infinite",
+        "Your ∞ stands only where two items met, or met the same third one. A chain of wins of any length puts its "
+        "first item above its last: ask whether an arrow path leads from one to the other.",
+        (_afterwards(_infinite_within(1)), _afterwards(_infinite_within(2))),
+        ("infinite", "all"),
     ),
     Mistake(
         "direct_odds",
         "Your numbers are the log-odds of each pair's own comparisons. One strength per item has to account for all of "
         "them together: maximum likelihood on the whole group.",
-        (_from_wins(_direct_odds),),
+        (
+            _from_wins(_direct_odds),
+            _afterwards(
+                lambda right, wins, reach: torch.where(
+                    (wins > 0) & (wins.T > 0), (wins / wins.T).log(), right
+                )
+            ),
+        ),
         ("finite",),
     ),
     Mistake(
@@ -149,26 +230,82 @@ MISTAKES_8A = (
             _with_pseudo_wins(0.5, False),
             _with_pseudo_wins(1.0, False),
             _with_pseudo_wins(0.01, True),
+            *(
+                _afterwards(_ends_at(size))
+                for size in (10.0, 20.0, 50.0, 100.0, 1e3, 1e4, 1e6, 1e9)
+            ),
         ),
         ("infinite",),
     ),
     Mistake(
         "turned",
         "All your signs are turned: a row holds (winner, loser), and [i, j] is s_i − s_j, above 0 where i is stronger.",
-        (_afterwards(lambda right, wins, reach: -right),),
+        (
+            _afterwards(lambda right, wins, reach: -right),
+            lambda records, n: differences(records.flip(1), n),
+        ),
         _VALUES_8A,
     ),
     Mistake(
         "undetermined_zero",
         "You say 0, a tie, where the comparisons say nothing: any number there has the same likelihood. That is NaN.",
-        (_afterwards(lambda right, wins, reach: right.nan_to_num(0.0, math.inf, -math.inf)),),
+        (
+            _afterwards(lambda right, wins, reach: right.nan_to_num(0.0, math.inf, -math.inf)),
+            _neither_way(0.0, False),
+        ),
         ("undetermined",),
+    ),
+    Mistake(
+        "undetermined_infinite",
+        "You say ∞ wherever two items do not reach each other. It stands where comparisons lead from the one to the "
+        "other; where they lead neither way they say nothing, and that is NaN.",
+        (_neither_way(math.inf, False), _neither_way(-math.inf, False)),
+        ("undetermined",),
+    ),
+    Mistake(
+        "win_rates",
+        "Inside a group you take an item's own wins against its losses. Whom it beat matters too: one strength per "
+        "item has to account for all comparisons of the group, by maximum likelihood (`bradley_terry.fit`).",
+        tuple(map(_inside_groups, (_log_odds_of_rate, _log_ratio_of_wins, _rates))),
+        ("finite",),
+    ),
+    Mistake(
+        "units",
+        "Your numbers are in another unit (Elo points, bits), or are ratios of odds. Strengths are in nats: "
+        "$s_i-s_j$ is the logarithm of the odds.",
+        (
+            _afterwards(lambda right, wins, reach: right * 400 / math.log(10)),
+            _afterwards(lambda right, wins, reach: right / math.log(2)),
+            _afterwards(lambda right, wins, reach: right / math.log(10)),
+            _afterwards(lambda right, wins, reach: right.exp()),
+        ),
+        _VALUES_8A,
+    ),
+    Mistake(
+        "no_sign",
+        "Your table does not change its sign with its two items: $s_j-s_i$ is the negative of $s_i-s_j$, −∞ where the "
+        "other is +∞.",
+        (
+            _afterwards(lambda right, wins, reach: right.abs()),
+            _afterwards(lambda right, wins, reach: torch.where(right.isinf(), torch.inf, right)),
+            _afterwards(lambda right, wins, reach: right.triu()),
+            _afterwards(
+                lambda right, wins, reach: torch.where(right == -math.inf, torch.nan, right)
+            ),
+            _afterwards(lambda right, wins, reach: torch.where(right == -math.inf, 0.0, right)),
+        ),
+        ("infinite", "finite"),
     ),
     Mistake(
         "linked",
         "Comparisons that link two items need not order them: if A beat both B and C, A is above both, and B − C may "
         "be anything. Ask whether an arrow path leads from one to the other, not whether they are connected.",
-        (_afterwards(_level), _afterwards(_linked_are_equal)),
+        (
+            _afterwards(_level),
+            _afterwards(_linked_are_equal),
+            _neither_way(math.inf, True),
+            _neither_way(-math.inf, True),
+        ),
         ("undetermined",),
     ),
     Mistake(
@@ -182,26 +319,38 @@ MISTAKES_8A = (
         "infinite_as_nan",
         "You say NaN where a difference grows without end. That is not ignorance: every comparison that bears on it "
         "points one way, and the likelihood rises all the way to +∞ (or −∞, from the other side).",
-        (_afterwards(lambda right, wins, reach: torch.where(right.isinf(), torch.nan, right)),),
+        (
+            _afterwards(lambda right, wins, reach: torch.where(right.isinf(), torch.nan, right)),
+            _afterwards(lambda right, wins, reach: right.masked_fill(reach != reach.T, torch.nan)),
+        ),
         ("infinite",),
     ),
     Mistake(
         "diagonal",
         "Right but for the diagonal: the difference of an item from itself is 0, compared or not.",
-        (_afterwards(lambda right, wins, reach: right.clone().fill_diagonal_(torch.nan)),),
+        (
+            _afterwards(lambda right, wins, reach: right.clone().fill_diagonal_(torch.nan)),
+            _afterwards(_never_compared_unknown),
+        ),
         _VALUES_8A,
     ),
     Mistake(
         "duplicates",
         "Each kind of record counts once with you. Three wins against one are other odds than one against one: a "
         "comparison that was made three times counts three times.",
-        (lambda records, n: differences(records.unique(dim=0), n),),
+        (
+            lambda records, n: differences(records.unique(dim=0), n),
+            _from_wins(lambda wins: extended_table((wins > 0).double(), reachable(wins))),
+        ),
         ("finite", "infinite"),
     ),
     Mistake(
         "probabilities",
         "Your numbers are probabilities of winning. Asked are differences of strengths, in nats: their log-odds.",
-        (_afterwards(lambda right, wins, reach: right.sigmoid()),),
+        (
+            _afterwards(lambda right, wins, reach: right.sigmoid()),
+            _afterwards(lambda right, wins, reach: right.sigmoid().fill_diagonal_(0.0)),
+        ),
         _VALUES_8A,
     ),
     Mistake(
@@ -227,6 +376,49 @@ def _loss(terms: Callable, over: Callable = torch.mean, read: Callable = placed)
     return loss
 
 
+def _closed(end: float) -> Callable:
+    """Finite numbers stand for the ends of the scale."""
+
+    def read(strengths, cuts, records):
+        gap, low, high = placed(strengths, cuts, records)
+        return gap, low.clamp(min=-end), high.clamp(max=end)
+
+    return read
+
+
+def _one_grade_up(strengths, cuts, records):
+    top = records[:, 3:].clamp(max=cuts.shape[1] - 1) + 1
+    return strengths, cuts, torch.cat([records[:, :3], top], dim=1)
+
+
+def _one_grade_down(strengths, cuts, records):
+    return strengths, cuts, torch.cat([records[:, :3], (records[:, 3:] - 1).clamp(min=0)], dim=1)
+
+
+def _gumbel(gap, low, high):
+    def below(x):
+        return torch.exp(-torch.exp(-x))
+
+    return (below(high - gap) - below(low - gap)).clamp(min=1e-300).log()
+
+
+def _at_most(gap, low, high):
+    """The chance of this grade or a worse one; of the highest or a better one."""
+    return torch.where(high.isinf(), logsigmoid(gap - low), logsigmoid(high - gap))
+
+
+def _per(number_of: Callable) -> Callable:
+    """The sum of all terms over another number; number_of: (strengths, cuts, records) → number."""
+
+    def loss(strengths, cuts, records):
+        refuse_cuts(cuts)
+        return -_right_terms(*placed(strengths, cuts, records)).sum() / number_of(
+            strengths, cuts, records
+        )
+
+    return loss
+
+
 def _only_who_graded(strengths, cuts, records):
     """Right but for the cuts of annotators without a record, at which it does not look."""
     used, place = records[:, 0].unique(return_inverse=True)
@@ -241,12 +433,23 @@ def _chance(gap, low, high):
     return torch.sigmoid(gap - low) - torch.sigmoid(gap - high)
 
 
-def _log_above(floor: float) -> Callable:
-    return _loss(lambda gap, low, high: _chance(gap, low, high).clamp(min=floor).log())
+def _chance_from_below(gap, low, high):
+    """The same number; at large gaps another of the two differences is rounded to 0."""
+    return torch.sigmoid(high - gap) - torch.sigmoid(low - gap)
 
 
-def _log_plus(epsilon: float) -> Callable:
-    return _loss(lambda gap, low, high: (_chance(gap, low, high) + epsilon).log())
+def _log_above(floor: float) -> tuple[Callable, Callable]:
+    return tuple(
+        _loss(lambda gap, low, high, of=of: of(gap, low, high).clamp(min=floor).log())
+        for of in (_chance, _chance_from_below)
+    )
+
+
+def _log_plus(epsilon: float) -> tuple[Callable, Callable]:
+    return tuple(
+        _loss(lambda gap, low, high, of=of: (of(gap, low, high) + epsilon).log())
+        for of in (_chance, _chance_from_below)
+    )
 
 
 def _without_the_gap(gap, low, high):
@@ -315,6 +518,14 @@ def _mean_of_annotators(strengths, cuts, records):
     return -torch.stack([terms[records[:, 0] == a].mean() for a in records[:, 0].unique()]).mean()
 
 
+def _mean_over_all_annotators(strengths, cuts, records):
+    """Those without a record count 0."""
+    refuse_cuts(cuts)
+    terms = _right_terms(*placed(strengths, cuts, records))
+    means = (terms[records[:, 0] == a] for a in range(len(cuts)))
+    return -torch.stack([m.mean() if len(m) else m.sum() for m in means]).mean()
+
+
 _VALUES_8B = ("two", "scale", "own")
 
 MISTAKES_8B = (
@@ -323,7 +534,10 @@ MISTAKES_8B = (
         "Right at moderate gaps, infinite or NaN at extreme ones: σ(a) and σ(b) both round to 0 or to 1, and the "
         "logarithm of their difference is that of 0. Write the difference as a product first: over the common "
         "denominator (1 + e^−a)(1 + e^−b) it has three factors, and each of their logarithms is stable.",
-        (_loss(lambda gap, low, high: _chance(gap, low, high).log()),),
+        (
+            _loss(lambda gap, low, high: _chance(gap, low, high).log()),
+            _loss(lambda gap, low, high: (1 / _chance(gap, low, high)).log().neg()),
+        ),
         ("extreme",),
         overflows=True,
     ),
@@ -332,8 +546,28 @@ MISTAKES_8B = (
         "Right at moderate gaps; at extreme ones a floor under the probability (clamp, or + ε) caps the loss and takes "
         "its gradient away, just where a strength is most wrong. No floor is needed: the logarithm has a stable form.",
         (
-            *map(_log_above, (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30)),
-            *map(_log_plus, (1e-8, 1e-10, 1e-12)),
+            *chain.from_iterable(
+                map(
+                    _log_above,
+                    (
+                        1e-6,
+                        1e-7,
+                        1e-8,
+                        1e-9,
+                        1e-10,
+                        1e-12,
+                        1e-15,
+                        1e-16,
+                        1e-20,
+                        1e-30,
+                        1e-38,
+                        1e-300,
+                    ),
+                )
+            ),
+            *chain.from_iterable(
+                map(_log_plus, (1e-6, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-300))
+            ),
         ),
         ("extreme",),
     ),
@@ -341,14 +575,22 @@ MISTAKES_8B = (
         "unnormalised",
         "Your factors are σ(gap − lower cut) and σ(upper cut − gap). Their product is not yet the probability of what "
         "lies between: over all grades it does not sum to 1. What is σ(a) − σ(b), as a product?",
-        (_loss(_without_the_gap),),
+        (
+            _loss(_without_the_gap),
+            _loss(lambda gap, low, high: ((gap - low).sigmoid() * (high - gap).sigmoid()).log()),
+        ),
         ("scale", "own"),
     ),
     Mistake(
         "at_least",
-        "Your term is the probability of this grade *or a better one*. A person who says ‘slightly’ has also said ‘not "
-        "clearly’: u lies below the next cut, too.",
-        (_loss(_at_least),),
+        "Your term is the probability of this grade *or a better one* (or of a worse one). A person who says "
+        "‘slightly’ has also said ‘not clearly’: u lies above one cut and below the next.",
+        (
+            _loss(_at_least),
+            _loss(_at_most),
+            _loss(lambda gap, low, high: logsigmoid(high - gap).masked_fill(high.isinf(), 0.0)),
+            _loss(lambda gap, low, high: logsigmoid(gap - low).masked_fill(low.isinf(), 0.0)),
+        ),
         ("scale", "own"),
     ),
     Mistake(
@@ -360,8 +602,8 @@ MISTAKES_8B = (
     ),
     Mistake(
         "normal",
-        "Your noise is normal. The difference of two Gumbel disturbances is logistic (2.3): σ in place of Φ.",
-        (_loss(_normal),),
+        "Your noise is normal, or a single Gumbel disturbance. The difference of two of these is logistic (2.3): σ.",
+        (_loss(_normal), _loss(_gumbel)),
         _VALUES_8B,
     ),
     Mistake(
@@ -374,7 +616,10 @@ MISTAKES_8B = (
         "cuts_turned",
         "Right where the cuts lie evenly around 0, wrong where they do not: a sign of the cuts is turned. A cut of +1 "
         "asks *more* of the first reply before it is called better.",
-        (_reading(_cuts_turned),),
+        (
+            _reading(_cuts_turned),
+            _loss(_right_terms, read=lambda s, c, r: placed(s, -c.flip(1), r)),
+        ),
         _VALUES_8B,
     ),
     Mistake(
@@ -387,15 +632,65 @@ MISTAKES_8B = (
     Mistake(
         "mean_of_means",
         "Yours is a mean over annotators. Each *comparison* is to count alike, so whoever answered more weighs more.",
-        (_mean_of_annotators,),
+        (
+            _mean_of_annotators,
+            _mean_over_all_annotators,
+            lambda s, c, r: _mean_of_annotators(s, c, r[r[:, 0].argsort(stable=True)]),
+        ),
         ("own",),
     ),
     Mistake(
         "sum",
         "Your value is the sum over comparisons; the mean is asked for, so that the step size need not follow the size "
         "of the data.",
-        (_loss(_right_terms, torch.sum),),
+        (_loss(_right_terms, torch.sum), _per(lambda *given: 1)),
         _VALUES_8B,
+    ),
+    Mistake(
+        "other_divisor",
+        "You divide the sum by another number than that of the comparisons (by replies, by annotators, by grades).",
+        (
+            _per(lambda s, c, r: len(s)),
+            _per(lambda s, c, r: len(c)),
+            _per(lambda s, c, r: len(r[:, 0].unique())),
+            _per(lambda s, c, r: c.shape[1] + 1),
+            _per(lambda s, c, r: len(r) - 1 if len(r) > 1 else 2),
+        ),
+        _VALUES_8B,
+    ),
+    Mistake(
+        "sign",
+        "Your value has the wrong sign: the *negative* log-likelihood is asked for, 0 or more, to be made small.",
+        (
+            lambda s, c, r: -graded_loss(s, c, r),
+            lambda s, c, r: _right_terms(*placed(*(refuse_cuts(c) or (s, c, r)))).mean(),
+        ),
+        _VALUES_8B,
+    ),
+    Mistake(
+        "bits",
+        "Your logarithms are to the base 2. Asked is the log-likelihood in nats.",
+        (
+            lambda s, c, r: graded_loss(s, c, r) / math.log(2),
+            lambda s, c, r: graded_loss(s, c, r) * 1.4426950408889634,
+        ),
+        _VALUES_8B,
+    ),
+    Mistake(
+        "one_grade_off",
+        "Your grades are off by one: grade 0 lies below the lowest cut, grade g between cuts g and g + 1, counted "
+        "from 1.",
+        (_reading(_one_grade_up), _reading(_one_grade_down)),
+        _VALUES_8B,
+    ),
+    Mistake(
+        "closed_scale",
+        "You close the scale at a finite number. Below the lowest cut and above the highest there is no end, and at a "
+        "large gap yours is passed.",
+        tuple(
+            _loss(_right_terms, read=_closed(end)) for end in (10.0, 20.0, 30.0, 50.0, 100.0, 1e3)
+        ),
+        ("two", "scale", "own", "extreme"),
     ),
     Mistake(
         "likelihood",
@@ -409,10 +704,24 @@ MISTAKES_8B = (
         _VALUES_8B,
     ),
     Mistake(
+        "strengths_constant",
+        "The value is right, but no gradient reaches the strengths, or not all of it: no `detach()`, no `.item()`, no "
+        "`torch.tensor(...)` on the way.",
+        (
+            lambda s, c, r: graded_loss(s.detach(), c, r),
+            lambda s, c, r: graded_loss(s.detach() + 0.5 * (s - s.detach()), c, r),
+        ),
+        ("gradient_strengths",),
+        fails=True,
+    ),
+    Mistake(
         "cuts_constant",
         "The value is right, but no gradient reaches the cuts, or not the right one. How people turn a feeling into "
         "words is fitted together with the strengths.",
-        (lambda s, c, r: graded_loss(s, c.detach(), r),),
+        (
+            lambda s, c, r: graded_loss(s, c.detach(), r),
+            lambda s, c, r: graded_loss(s, torch.tensor(c.tolist(), dtype=c.dtype), r),
+        ),
         ("gradient_cuts",),
         fails=True,
     ),

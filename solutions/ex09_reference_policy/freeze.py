@@ -60,11 +60,14 @@ def inputs_9a() -> dict[str, Inputs]:
         "two prompt tokens, two words": row([1, 0, 1, 0, END], 2),
         "the end alone": row([0, 1, END], 2),
         "nothing but the prompt": row([0, 1], 2),
+        "a word behind the end": row([0, END, 1], 1),
         "words behind the end": row([0, 1, 1, END, 0], 2),
         "two ends": row([1, 0, 1, END, 0, END], 2),
         "a prompt of two turns": row([0, END, 1, 0, END], 3),
         "a prompt that ends in an end": row([1, END, 1, 1], 2),
-        "padding on the left": row([0, 1, 0, 1, END], 3, left=1),
+        "one padding on the left": row([0, 1], 1, left=1),
+        "one padding on the right": row([0, 1, END], 1, right=1),
+        "padding on the left": row([0, 1, 0, 1, END], 3, left=2),
         "padding on the right": row([0, 1, 1, END], 2, right=1),
         "padding on both sides": row([0, 1, 0, END], 1, left=1, right=2),
         "padding with a word's id": row([0, 1, 0], 1, left=2, right=1, pad=0),
@@ -82,6 +85,7 @@ def inputs_9a() -> dict[str, Inputs]:
         row([1, 1, 0, END], 3, right=3),
         dtype="float32",
     )
+    found["NaN at one padding"] = changed(found["one padding on the left"], t0=np.nan)
     found["NaN at padding"] = changed(found["padding on both sides"], t0=np.nan, t6=np.nan)
     found["−∞ behind the end"] = changed(found["words behind the end"], t2_0=-np.inf, t3_1=-np.inf)
     found["NaN in the prompt's logits"] = changed(found["two prompt tokens, two words"], t0=np.nan)
@@ -112,11 +116,12 @@ PROPERTIES_9A = [
     prop(
         "end",
         "the reply ends with its first end token, or with the row",
-        0.3,
+        0.2,
         "expected",
-        ["the end alone", "nothing but the prompt", "words behind the end", "two ends"],
+        ["the end alone", "a word behind the end", "words behind the end", "two ends"],
         values=True,
     ),
+    prop("empty", "an empty reply: 0", 0.1, "expected", ["nothing but the prompt"]),
     prop(
         "turns",
         "end tokens inside the prompt end nothing",
@@ -131,6 +136,8 @@ PROPERTIES_9A = [
         0.3,
         "expected",
         [
+            "one padding on the left",
+            "one padding on the right",
             "padding on the left",
             "padding on the right",
             "padding with a word's id",
@@ -154,7 +161,7 @@ PROPERTIES_9A = [
         "NaN or infinity where nothing is scored does not matter",
         0.1,
         "expected",
-        ["NaN at padding", "−∞ behind the end", "NaN in the prompt's logits"],
+        ["NaN at one padding", "NaN at padding", "−∞ behind the end", "NaN in the prompt's logits"],
     ),
     prop(
         "extreme",

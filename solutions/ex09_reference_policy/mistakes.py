@@ -113,6 +113,24 @@ def _shifted_twice(each, scored):
     return each[:, :-1].masked_fill(~scored[:, 2:], 0.0).sum(1)
 
 
+def _two_back(each, scored):
+    """The logits of two places before score each token."""
+    return each.masked_fill(~scored[:, 2:], 0.0).sum(1)
+
+
+def _logps_two_back(logits, tokens):
+    return logits[:, :-2].log_softmax(-1).gather(-1, tokens[:, 2:, None]).squeeze(-1)
+
+
+def _empty_as(value: float) -> Callable:
+    """Right, but for replies without a token."""
+
+    def total(each, scored):
+        return torch.where(scored.any(1), _sum(each, scored), value)
+
+    return _other(total=total)
+
+
 def _mean(each, scored):
     return _sum(each, scored) / scored[:, 1:].sum(1).clamp(min=1)
 
@@ -471,6 +489,19 @@ MISTAKES_9A = (
         ("one",),
     ),
     Mistake(
+        "two_back",
+        "Your logits stand two places before the token that they score. Those at place t speak of the token at t + 1.",
+        (_other(each=_logps_two_back, total=_two_back), _by_rows(_walk(back=2))),
+        ("one",),
+    ),
+    Mistake(
+        "empty",
+        "An empty reply has nothing to be scored: its probability is 1, and the logarithm 0. It is no mean of nothing.",
+        (_empty_as(math.nan), _empty_as(-math.inf), _empty_as(1.0)),
+        ("empty",),
+        fails=True,
+    ),
+    Mistake(
         "end_in_prompt",
         "A prompt may contain end tokens, one after every turn of a dialogue. They do not end the reply: look for its "
         "end behind the prompt.",
@@ -746,6 +777,37 @@ MISTAKES_9B = (
             *_unfinished(lambda p, w, r, b, c: p + r),
             _in_probabilities(lambda p, w, r, b, c: p * r),
             _table(lambda p, w, r, b, c: (p + r) / 2),
+            _table(lambda p, w, r, b, c: r + b / c * (p + w)),
+            _table(lambda p, w, r, b, c: r + p + w),
+        ),
+        ("swap",),
+    ),
+    Mistake(
+        "unlearned",
+        "You take away from π_ref what was learned, instead of adding it: what the policy says *more* often than ν has "
+        "the larger reward.",
+        (
+            _table(lambda p, w, r, b, c: r - b / c * (p - w)),
+            _in_probabilities(lambda p, w, r, b, c: r * (w / p) ** (b / c)),
+        ),
+        ("swap",),
+    ),
+    Mistake(
+        "logs_divided",
+        "You divide one logarithm by another. A ratio of probabilities is a *difference* of their logarithms.",
+        (
+            _table(lambda p, w, r, b, c: r + b / c * p / w),
+            _table(lambda p, w, r, b, c: r * p / w),
+            _table(lambda p, w, r, b, c: b / c * r * p / w),
+        ),
+        ("swap",),
+    ),
+    Mistake(
+        "bits",
+        "Your logarithms are to the base 2. Log-probabilities are in nats, as they are given.",
+        (
+            _table(_right_logits, lambda x: x.log_softmax(-1) / math.log(2)),
+            _table(_right_logits, lambda x: x.softmax(-1).log2()),
         ),
         ("swap",),
     ),
@@ -827,6 +889,18 @@ MISTAKES_9B = (
         ("beta",),
     ),
     Mistake(
+        "beta_inverse",
+        "A β stands where its inverse belongs: reward is β *times* the log-ratio, and the new log-ratio is reward "
+        "*over* β′.",
+        (
+            _table(lambda p, w, r, b, c: r + (p - w) / b),
+            _table(lambda p, w, r, b, c: r + c * (p - w)),
+            _table(lambda p, w, r, b, c: r + b * c * (p - w)),
+            _table(lambda p, w, r, b, c: r + (p - w) / (b * c)),
+        ),
+        ("beta",),
+    ),
+    Mistake(
         "beta_on_all",
         "Your exponent β/β′ acts on the reference too. β scales the reward; π_ref stands as it is.",
         (
@@ -903,6 +977,7 @@ MISTAKES_9B = (
             _table(_right_logits, lambda x: x.logsumexp(-1)),
             _table(_right_logits, lambda x: x.log_softmax(-1).flatten()),
             _table(_right_logits, lambda x: x.log_softmax(-1).T),
+            _table(_right_logits, lambda x: x.argmax(-1)),
         ),
         ("swap",),
     ),

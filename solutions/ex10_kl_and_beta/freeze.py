@@ -42,6 +42,8 @@ def inputs_10a() -> dict[str, Inputs]:
     found = {
         "two replies": at([0.8, 0.2], [0, 1], 0.5),
         "three replies": at(three, [0, 1, 3], 2.0),
+        "two of three replies alike": at(three, [1, 1, 0], 0.5),
+        "barely moved": at([0.8, 0.2], [0, 1], 10.0),
         "two prompts": together(at(three, [0, 1, 3], 2.0), at([0.2, 0.2, 0.6], [1, 0, -1], 0.25)),
         "nothing has moved": given([0.8, 0.2], [0.8, 0.2], [0, 1]),
         "only the best is left": given(three, [0, 0, 1], [0, 1, 2]),
@@ -54,6 +56,13 @@ def inputs_10a() -> dict[str, Inputs]:
         "equal rewards, moved": given([0.5, 0.5], [0.8, 0.2], [1, 1]),
         "equal rewards, not moved": given([0.5, 0.5], [0.5, 0.5], [1, 1]),
         "it says what the reference never says": given([0.5, 0.5, 0], [0.4, 0.4, 0.2], [0, 0, 1]),
+        "it says one more, the others fit": given([0.5, 0.5, 0], [0.2, 0.6, 0.2], [0, 1, 2]),
+        "it says one more, the others as before": given([0.5, 0.5, 0], [0.4, 0.4, 0.2], [0, 1, 2]),
+        "0.2 nats off": given(
+            [0.4, 0.4, 0.2],
+            np.exp([0, 0.7, 1]) * [0.4, 0.4, 0.2] / (np.exp([0, 0.7, 1]) @ [0.4, 0.4, 0.2]),
+            [0, 1, 2],
+        ),
         "the best is never said": at([0.6, 0.4, 0], [0, 1, 5], 0.5),
         "the best is never said, β → 0": given([0.5, 0.3, 0.2, 0], [0, 0, 1, 0], [0, 1, 2, 5]),
         "all that is ever said is equal": given([0.5, 0.5, 0], [0.5, 0.5, 0], [1, 1, 5]),
@@ -87,7 +96,7 @@ PROPERTIES_10A = [
         "β where the policy is an optimum",
         0.3,
         "expected",
-        ["two replies", "three replies"],
+        ["two replies", "three replies", "two of three replies alike", "barely moved"],
         values=True,
     ),
     prop("rows", "each row has its own", 0.2, "expected", ["two prompts"], values=True),
@@ -109,9 +118,20 @@ PROPERTIES_10A = [
     prop(
         "unfit",
         "NaN where the policy is no optimum at any β",
-        0.25,
+        0.15,
         "expected",
-        ["not a matter of reward", "equal rewards, moved", "it says what the reference never says"],
+        ["equal rewards, moved", "0.2 nats off", "not a matter of reward"],
+    ),
+    prop(
+        "new",
+        "NaN where it says what the reference never says",
+        0.1,
+        "expected",
+        [
+            "it says what the reference never says",
+            "it says one more, the others fit",
+            "it says one more, the others as before",
+        ],
     ),
     prop(
         "given_up",
@@ -195,7 +215,9 @@ def inputs_10b() -> dict[str, Inputs]:
         "the proxy is gold": given(two, two, [0.25, 4, 0.5, 2, 1], 0.5),
         "the proxy is gold in tenths": given(10 * np.array(two), two, [2.5, 40, 5, 20, 10], 0.5),
         "not to move at all is an option": given(four, [3, 2, 1, 0], [1, INF, 2], 0.5),
-        "all worth the same": given([0, 0], [3, 1], [0.25, 1, 0.5]),
+        "two worth the same": given([0, 40], [1, 3], [0.5, 1, 40]),
+        "two worth the same, in another order": given([0, 40], [1, 3], [1, 0.5, 40]),
+        "nearly the same": given([0, 1], [0, 0.01], [2, 1]),
     }
     base = found["two prompts"]
     found["a constant for each prompt"] = {
@@ -271,7 +293,20 @@ PROPERTIES_10B = [
         "expected",
         [("best where nothing is seen", "beta"), ("seen on one of two prompts", "beta")],
     ),
-    prop("tie", "of equals the largest", 0.15, "expected", [("all worth the same", "beta")]),
+    prop(
+        "tie",
+        "of equals the largest",
+        0.15,
+        "expected",
+        [
+            (name, "beta")
+            for name in (
+                "two worth the same",
+                "two worth the same, in another order",
+                "nearly the same",
+            )
+        ],
+    ),
     prop(
         "constants",
         "a constant added to all proxies of a prompt changes nothing",

@@ -74,6 +74,31 @@ def _one_reply(right, ref, policy, r):
     return r[r.argmax()] / u[r.argmax()]
 
 
+def _if_positive(size: Callable) -> Callable:
+    """The same, and NaN where it is not above 0."""
+
+    def change(*row):
+        found = float(size(*row))
+        return found if found > 0 else math.nan
+
+    return change
+
+
+def _mean_over_mean(right, ref, policy, r):
+    u, r = _log_ratio(ref, policy, r)
+    return r.mean() / u.mean()
+
+
+def _mean_of_ratios(right, ref, policy, r):
+    u, r = _log_ratio(ref, policy, r)
+    return (r / u).mean()
+
+
+def _size_over_size(right, ref, policy, r):
+    u, r = _log_ratio(ref, policy, r)
+    return r.abs().mean() / u.abs().mean()
+
+
 def _without_reference(right, ref, policy, r):
     _, rewards = _log_ratio(ref, policy, r)
     return 1 / _slope(policy[(policy > -math.inf) & (ref > -math.inf)].double(), rewards)
@@ -129,7 +154,7 @@ def _always_a_slope(ref, policy, r):
     """Least squares, whether it fits or not."""
     right = beta_of_row(ref, policy, r)
     u, rewards = _log_ratio(ref, policy, r)
-    if not math.isnan(right) or len(u) < 2 or rewards.max() == rewards.min():
+    if not math.isnan(right) or _new(ref, policy) or rewards.max() == rewards.min():
         return right
     slope = _slope(u, rewards)
     return 1 / slope if slope > 1e-9 else math.inf if abs(slope) <= 1e-9 else math.nan
@@ -139,7 +164,7 @@ def _ends_only(ref, policy, r):
     """From the best and the worst reply alone."""
     right = beta_of_row(ref, policy, r)
     u, rewards = _log_ratio(ref, policy, r)
-    if not math.isnan(right) or rewards.max() == rewards.min():
+    if not math.isnan(right) or _new(ref, policy) or rewards.max() == rewards.min():
         return right
     rise = u[rewards.argmax()] - u[rewards.argmin()]
     if abs(rise) < 1e-9:
@@ -167,6 +192,11 @@ def _least_squares(ref_logps, policy_logps, rewards):
     return found
 
 
+def _new(ref, policy):
+    """Whether the policy says what the reference never says."""
+    return bool(((policy > -math.inf) & (ref == -math.inf)).any())
+
+
 def _given_up(ref, policy, r):
     return bool(((policy == -math.inf) & (ref > -math.inf)).any())
 
@@ -187,6 +217,41 @@ def _best_gave_up_nothing(ref, policy, r):
     new = bool((policy[~said] > -math.inf).any())
     best = r == r[said].max()
     return _given_up(ref, policy, r) and not new and bool((policy[best & said] > -math.inf).all())
+
+
+def _only_best_left(ref, policy, r):
+    """The best replies alone are left, in whatever proportions."""
+    said = ref > -math.inf
+    left = policy > -math.inf
+    return bool((left == (said & (r == r[said].max()))).all()) and _given_up(ref, policy, r)
+
+
+def _only_some_best_left(ref, policy, r):
+    """Nothing but best replies is left, perhaps not all of them."""
+    said = ref > -math.inf
+    left = policy > -math.inf
+    best = said & (r == r[said].max())
+    return bool((best | ~left).all()) and _given_up(ref, policy, r) and bool((left & best).any())
+
+
+def _new_ignored(ref_logps, policy_logps, rewards):
+    """Looks at what the reference says only."""
+    refuse_logps(ref_logps, policy_logps)
+    policy = torch.where(ref_logps == -math.inf, -math.inf, policy_logps)
+    return _unchecked(ref_logps, policy, rewards)
+
+
+def _new_ignored_in_rows(ref_logps, policy_logps, rewards):
+    refuse_logps(ref_logps, policy_logps)
+    found = []
+    for ref, policy, r in zip(ref_logps, policy_logps, rewards):
+        said = ref > -math.inf
+        found.append(beta_of_row(ref[said], policy[said].log_softmax(0), r[said]))
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def _marked(beta: float, mark: float) -> float:
+    return mark if math.isnan(beta) else beta
 
 
 def _never_said_counts(ref_logps, policy_logps, rewards):
@@ -254,14 +319,29 @@ MISTAKES_10A = (
         "log_z",
         "You divide the reward by the log-ratio. The log-ratio is r/β − log Z, and log Z is not 0: what do two replies "
         "of one prompt have in common?",
-        (_finite(_through_zero), _finite(_one_reply)),
+        (
+            _finite(_through_zero),
+            _finite(_one_reply),
+            _finite(_mean_over_mean),
+            _finite(_mean_of_ratios),
+            _finite(_size_over_size),
+            *(
+                _finite(_if_positive(f))
+                for f in (_through_zero, _one_reply, _mean_over_mean, _mean_of_ratios)
+            ),
+        ),
         ("beta",),
     ),
     Mistake(
         "no_reference",
         "You fit the policy's log-probabilities and leave the reference out. That is a temperature over the reply's "
         "reward; β is a price for moving *away* from the reference.",
-        (_finite(_without_reference), _finite(_without_reference_pair)),
+        (
+            _finite(_without_reference),
+            _finite(_without_reference_pair),
+            _finite(_if_positive(_without_reference)),
+            _finite(_if_positive(_without_reference_pair)),
+        ),
         ("beta",),
     ),
     Mistake(
@@ -269,8 +349,18 @@ MISTAKES_10A = (
         "Your β has the wrong sign: the log-ratio is log π − log π_ref, and a reply with a larger reward has gained.",
         (
             _finite(lambda right, *row: -right),
-            _rows(lambda ref, policy, r: beta_of_row(ref, policy, -r)),
-            _rows(lambda ref, policy, r: beta_of_row(policy, ref, r)),
+            _finite(lambda right, ref, policy, r: -beta_of_row(policy, ref, -r)),
+        ),
+        ("beta",),
+    ),
+    Mistake(
+        "nowhere",
+        "You find no β where the policy *is* an optimum. Log-probabilities are right to 0.001 nats, so a test for "
+        "equality fails; and what has to rise with the reward, in a straight line, is log π − log π_ref.",
+        (
+            _finite(lambda right, *row: math.nan),
+            _finite(lambda right, ref, policy, r: math.nan if len(r) > 2 else right),
+            _finite(lambda right, *row: math.inf),
         ),
         ("beta",),
     ),
@@ -313,7 +403,13 @@ MISTAKES_10A = (
         "negative",
         "Where the worse reply has gained you return a number. A price below 0 pays for walking away, and at no β > 0 "
         "would the reward have brought this about.",
-        (_negative(lambda x: x), _least_squares),
+        (
+            _negative(lambda x: x),
+            _least_squares,
+            _negative(abs),
+            _negative(lambda x: 0.0),
+            _negative(lambda x: math.inf),
+        ),
         ("turned",),
     ),
     Mistake(
@@ -343,8 +439,30 @@ MISTAKES_10A = (
         "zero_loose",
         "Not every policy that has given something up is the end β → 0. That end keeps *all* of the best replies, only "
         "them, and in the reference's proportions.",
-        (_instead(_given_up, 0.0), _instead(_best_gave_up_nothing, 0.0)),
+        (
+            _instead(_given_up, 0.0),
+            _instead(_best_gave_up_nothing, 0.0),
+            _instead(_only_best_left, 0.0),
+            _instead(_only_some_best_left, 0.0),
+        ),
         ("given_up",),
+    ),
+    Mistake(
+        "newly_said",
+        "A policy that says what the reference never says is the optimum at no β: the formula multiplies by the "
+        "reference, and 0 stays 0. Your β ignores that reply.",
+        (_new_ignored, _new_ignored_in_rows),
+        ("new",),
+    ),
+    Mistake(
+        "number_for_nan",
+        "You mark rows without an answer by a number of your own. Asked is NaN, which nobody can take for a β.",
+        (
+            _rows(lambda *row: _marked(beta_of_row(*row), -1.0)),
+            _rows(lambda *row: _marked(beta_of_row(*row), -math.inf)),
+            _rows(lambda *row: _marked(beta_of_row(*row), 1e9)),
+        ),
+        ("turned", "unfit", "new", "given_up", "undetermined"),
     ),
     Mistake(
         "undetermined",
@@ -352,6 +470,7 @@ MISTAKES_10A = (
         (
             _instead(lambda *row: _equal(*row) and _nothing_moved(*row), math.inf),
             _instead(lambda *row: _equal(*row) and _nothing_moved(*row), 0.0),
+            _instead(lambda *row: _equal(*row) and _nothing_moved(*row), 1.0),
         ),
         ("undetermined",),
     ),
@@ -574,6 +693,48 @@ def _worth_by_prompt(betas_first: bool) -> Callable:
     return answer
 
 
+def _worst_that_is_seen(beta, worth, betas):
+    seen = worth > -math.inf
+    return betas[seen & (worth == worth[seen].min())].max().item(), worth
+
+
+def _chosen_without_cost(proxy, gold, betas, price, least):
+    free = choose_beta(proxy, gold, betas, 0.0, least)[0]
+    return free, choose_beta(proxy, gold, betas, price, least)[1]
+
+
+def _chosen_by_gold(proxy, gold, betas, price, least):
+    worth = choose_beta(proxy, gold, betas, price, least)[1]
+    mean = (log_weights(proxy, betas).exp() * gold).sum(-1).mean(-1)
+    mean = torch.where(worth == -math.inf, -math.inf, mean)
+    return betas[mean == mean.max()].max().item(), worth
+
+
+def _largest_within(slack: float) -> Callable:
+    """The largest β whose worth lies so little below the best."""
+
+    def change(beta, worth, betas):
+        return betas[worth >= worth.max() - slack].max().item(), worth
+
+    return _afterwards(change)
+
+
+def _left_out(as_zero: bool) -> Callable:
+    """The mean over prompts with enough samples; where none has, or with ``as_zero``, what is left out counts 0."""
+
+    def answer(proxy, gold, betas, price, least):
+        refuse_settings(betas, price)
+        logw = log_weights(proxy, betas)
+        seen = effective(logw) >= least
+        worth = ((logw.exp() * gold).sum(-1) - price * kl_of_weights(logw)) * seen
+        number = (
+            torch.full_like(worth[:, 0], worth.shape[1]) if as_zero else seen.sum(-1).clamp(min=1)
+        )
+        return pick(betas, worth.sum(-1) / number, seen.any(-1))
+
+    return answer
+
+
 MISTAKES_10B = (
     Mistake(
         "order",
@@ -658,6 +819,33 @@ MISTAKES_10B = (
         ("cost",),
     ),
     Mistake(
+        "kl_mean",
+        "Your KL is divided by the number of replies. It is a mean already, under the *weights*, which sum to 1.",
+        (
+            _worth(nats=lambda logw: kl_of_weights(logw) / logw.shape[-1]),
+            _worth(nats=lambda logw: (logw.exp() * (logw + math.log(logw.shape[-1]))).mean(-1)),
+        ),
+        ("cost",),
+    ),
+    Mistake(
+        "nats_earn",
+        "Your nats add to the worth. They are paid for: worth is gold *less* price · KL.",
+        (
+            _worth(nats=lambda logw: -kl_of_weights(logw)),
+            _worth(nats=lambda logw: -(logw.exp() * (logw + math.log(logw.shape[-1]))).sum(-1)),
+        ),
+        ("cost",),
+    ),
+    Mistake(
+        "gain",
+        "You report the gain over the reference's gold. Asked is the gold itself, less what the nats cost.",
+        (
+            _worth(value=lambda gold, proxy: gold - gold.mean(-1, keepdim=True)),
+            _worth(value=lambda gold, proxy: gold - gold.mean()),
+        ),
+        ("gold",),
+    ),
+    Mistake(
         "bits",
         "Your KL is in bits. The price is for a nat.",
         (
@@ -682,6 +870,25 @@ MISTAKES_10B = (
         "You sum over prompts. Asked is the mean, so that worth does not grow with their number.",
         (_worth(mean=lambda x: x.sum(-1)), _worth(mean=lambda x: x.mean(-1) * x.shape[-1])),
         ("prompts",),
+    ),
+    Mistake(
+        "one_prompt_decides",
+        "Your worth is that of one prompt, the worst, the best or the middle one. Asked is the mean over prompts.",
+        (
+            _worth(mean=lambda x: x.amin(-1)),
+            _worth(mean=lambda x: x.amax(-1)),
+            _worth(mean=lambda x: x.quantile(0.5, dim=-1)),
+            _worth(mean=lambda x: x.median(-1).values),
+            _worth(mean=lambda x: x[..., 0]),
+        ),
+        ("prompts",),
+    ),
+    Mistake(
+        "left_out",
+        "You leave prompts with too few effective samples out of the mean. Then each β is judged on other prompts; one "
+        "prompt that cannot be judged makes the whole β unfit to be.",
+        (_left_out(False), _left_out(True)),
+        ("seen",),
     ),
     Mistake(
         "all_seen",
@@ -723,6 +930,32 @@ MISTAKES_10B = (
         ("seen",),
     ),
     Mistake(
+        "least_worth",
+        "Your β is the one that is worth *least*.",
+        (
+            _afterwards(lambda beta, worth, betas: (betas[worth.argmin()].item(), worth)),
+            _afterwards(_worst_that_is_seen),
+        ),
+        ("chosen",),
+    ),
+    Mistake(
+        "extreme_beta",
+        "Your β is the smallest, the largest, or a certain place of `betas`, whatever it is worth.",
+        (
+            _afterwards(lambda beta, worth, betas: (betas.min().item(), worth)),
+            _afterwards(lambda beta, worth, betas: (betas.max().item(), worth)),
+            _afterwards(lambda beta, worth, betas: (betas[0].item(), worth)),
+            _afterwards(lambda beta, worth, betas: (betas[-1].item(), worth)),
+        ),
+        ("chosen",),
+    ),
+    Mistake(
+        "chosen_without_cost",
+        "Your worths are right, and your β is that of the most gold, its nats not paid for.",
+        (_chosen_without_cost, _chosen_by_gold),
+        ("chosen",),
+    ),
+    Mistake(
         "place",
         "You return the place of the best β in `betas`. Asked is the β.",
         (
@@ -737,11 +970,19 @@ MISTAKES_10B = (
         (
             _afterwards(lambda beta, worth, betas: (betas[worth.argmax()].item(), worth)),
             _afterwards(
+                lambda beta, worth, betas: (betas[-1 - worth.flip(0).argmax()].item(), worth)
+            ),
+            _afterwards(
                 lambda beta, worth, betas: (betas[worth == worth.max()].min().item(), worth)
             ),
         ),
-        ("tie",),
-        fails=True,
+        ("tie", "chosen"),
+    ),
+    Mistake(
+        "tie_of_near",
+        "You take worths for equal that differ a little. Equal means equal here, up to the rounding of the machine.",
+        (_largest_within(0.05), _largest_within(0.01), _largest_within(0.002)),
+        ("tie", "chosen"),
     ),
     Mistake(
         "overflow",

@@ -94,12 +94,15 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
 
 def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tuple[str, ...]:
     """What the places that an answer asked about say about it: the message of a recognised habit, or nothing."""
-    high = []
-    for scores, oracle in calls:
-        top = scores >= np.quantile(scores, 0.95)
-        high += [float(top[list(oracle.asked)].mean())] if oracle.asked else []
-    if not high:
+    places = [  # 0 for the worst-scored, 1 for the best-scored of a system
+        (scores[:, None] > scores).mean(1)[list(oracle.asked)]
+        for scores, oracle in calls
+        if oracle.asked
+    ]
+    if not places:
         return (case["habits"]["nothing_asked"],)
-    if np.mean(high) < 0.2:
-        return (case["habits"]["away_from_the_tail"],)
-    return (case["habits"]["tail_only"],) if np.mean(high) > 0.97 else ()
+    asked = np.concatenate(places)
+    if np.mean(asked >= 0.95) < 0.2:
+        low = np.mean(asked < 0.5) > 0.9
+        return (case["habits"]["worst_scored" if low else "away_from_the_tail"],)
+    return (case["habits"]["tail_only"],) if np.mean(asked >= 0.8) > 0.97 else ()
