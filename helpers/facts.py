@@ -7,9 +7,10 @@ means read in notes that quote the source, not in the source itself.
 from __future__ import annotations
 
 import csv
-import html
 from dataclasses import dataclass
 from pathlib import Path
+
+from helpers.tables import markdown_table
 
 CHECKED = {
     "paper": "checked in the paper",
@@ -30,23 +31,16 @@ class Fact:
 
 
 class Facts(list[Fact]):
-    """Facts as a small table: HTML where there is a front end, text elsewhere."""
+    """Facts as a small table: Markdown where there is a front end, text elsewhere."""
 
     def __repr__(self) -> str:
         return "\n".join(
             f"At scale: {f.statement} [{f.source}; {CHECKED[f.checked]}]" for f in self
         )
 
-    def _repr_html_(self) -> str:
-        rows = (
-            f"<tr><td>{html.escape(f.statement)}</td><td>{html.escape(f.source)}</td><td>{CHECKED[f.checked]}</td></tr>"
-            for f in self
-        )
-        return (
-            "<table><tr><th>At scale</th><th>source</th><th>how sure</th></tr>"
-            + "".join(rows)
-            + "</table>"
-        )
+    def _repr_markdown_(self) -> str:
+        rows = ((f.statement, f.source, CHECKED[f.checked]) for f in self)
+        return markdown_table(("At scale", "source", "how sure"), rows)
 
 
 def load() -> Facts:

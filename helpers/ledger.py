@@ -2,7 +2,7 @@
 
 Which claim carries a subsection, and on how many fresh seeds it held, stands in ``helpers/data/carried.csv``:
 section, title, statement, seeds; which claim supports a concept of section 10 in ``impact.csv`` beside it: concept,
-impact, section, statement. Tables are HTML where there is a front end, text elsewhere.
+impact, section, statement. Where there is a front end, tables are Markdown and the folded lists HTML; text elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from helpers import facts
 from helpers.claims import Claim, made
 from helpers.facts import CHECKED
+from helpers.tables import markdown_table
 
 NOT_RUN = "not run yet"
 
@@ -29,13 +30,8 @@ class Table:
     def __repr__(self) -> str:
         return "\n".join("  ".join(filter(None, row)) for row in self.rows)
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.head)
-        rows = (
-            "".join(f'<td style="text-align:left">{escape(text)}</td>' for text in row)
-            for row in self.rows
-        )
-        return f"<table><tr>{head}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+    def _repr_markdown_(self) -> str:
+        return markdown_table(self.head, self.rows)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Small tables of measured numbers as text, in a form that the notebook tests mask."""
+"""Small tables: of measured numbers as text, in a form that the notebook tests mask, and of texts as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def print_table(rows: Mapping[str, Mapping[str, float]]) -> None:
@@ -34,3 +36,19 @@ def print_tables(tables: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Non
     for name, rows in tables.items():
         print(name)
         print_table(rows)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Named columns and rows of text as a Markdown table, its cells read as plain text whatever they hold.
+
+    Front ends set such a table to the left; an HTML table that a cell returns is set to the right by JupyterLab.
+    """
+    first, *others = ([_as_text(text) for text in line] for line in (head, *rows))
+    lines = [first, [":---"] * len(head), *others]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _as_text(text: str) -> str:
+    """A text on one line, with what Markdown or HTML would take for a sign of theirs as a character reference."""
+    one_line = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"[\\`*_\[\]|$~]", lambda sign: f"&#{ord(sign[0])};", one_line)

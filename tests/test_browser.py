@@ -11,7 +11,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
+from lesson_links import headings, prose_of
 
 from tools import website
 from tools.notebooks import load
@@ -30,6 +32,9 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     for name in ("theory.ipynb", "exercises.ipynb"):
         shutil.copy(ROOT / name, folder)
+    lesson = load(ROOT / "theory.ipynb")
+    lesson.cells = [c for _, c in prose_of(lesson) if "#" in c.source and "cell-id=" in c.source]
+    nbformat.write(lesson, folder / "sections.ipynb")  # laid out in seconds
     shutil.copytree(ROOT / "helpers", folder / "helpers")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -133,6 +138,31 @@ def test_the_lesson_opens_with_figures_and_mathematics(lab, page):
     scroll_through(page, look)
     photograph(page, "theory_end")
     assert len(figures) >= 8 and formulas >= 5 and not errors, (len(figures), formulas, errors)
+
+
+IN_VIEW = """title => [...document.querySelectorAll('.jp-MarkdownOutput h2, .jp-MarkdownOutput h3')].some(
+    e => e.textContent.startsWith(title) && -60 < e.getBoundingClientRect().top
+        && e.getBoundingClientRect().top < innerHeight)"""
+CLICK = """text => {
+    const links = [...document.querySelectorAll('.jp-MarkdownOutput a')];
+    const link = links.find(e => e.textContent === text && -20 < e.getBoundingClientRect().top);
+    if (link) link.click();
+    return !!link;
+}"""
+
+
+def test_a_section_is_reached_from_the_table_of_sections_and_leads_back(lab, page):
+    page.goto(f"{lab}/tree/sections.ipynb?reset")
+    far = headings(load(ROOT / "theory.ipynb"))
+    for name in ("1.2", "7.4", "11"):
+        lines = far[name].source.splitlines()
+        title = next(line.lstrip("# ") for line in lines if line.startswith("#"))
+        page.wait_for_function(IN_VIEW, arg="What you will be able to")
+        page.get_by_text(title).first.wait_for(state="attached")
+        assert not page.evaluate(IN_VIEW, title)
+        page.wait_for_function(CLICK, arg=name)
+        page.wait_for_function(IN_VIEW, arg=title)
+        page.wait_for_function(CLICK, arg="↑ all sections")
 
 
 def test_an_exercise_is_checked_in_the_browser(lab, page):

@@ -128,7 +128,8 @@ def test_an_exercise_holds_its_parts_and_the_bar():
 
 def test_links_to_files_that_are_not_there_are_text():
     cell = new_markdown_cell("[a](exercises.ipynb), [b](https://x.org/y), [c](#top), f](x, y)")
-    assert colab.without_dead_links(cell).source == "a, [b](https://x.org/y), [c](#top), f](x, y)"
+    (cell,) = colab.without_dead_links([cell])
+    assert cell.source == "a, [b](https://x.org/y), c, f](x, y)"
     assert not re.search(r"\]\([\w/]+\.ipynb", "".join(c.source for c in FILES["lesson"].cells))
 
 
@@ -326,3 +327,15 @@ def test_an_exercise_keeps_its_points_in_an_empty_folder_with_the_versions_of_co
         shown = [o.data["text/plain"] for o in last if o.output_type == "execute_result"]
         earned.append(float(shown[0]))
     assert earned == [5.0, 5.0]
+
+
+def test_a_chapter_s_file_links_only_to_sections_that_are_in_it():
+    link = "[{0}](#cell-id={1})".format
+    above, title = (
+        f'<a id="cell-id=1-1"></a>{link("all", "all")} · next {link("1.2", "1-2")}',
+        "## 1. A",
+    )
+    cells = [new_markdown_cell(f"{above}\n\n{title}\n\nSee {link('1.1', '1-1')}, [b](c.ipynb).")]
+    (cell,) = colab.without_dead_links(cells)
+    kept = f'<a id="cell-id=1-1"></a>all · next 1.2\n\n{title}\n\nSee {link("1.1", "1-1")}, b.'
+    assert cell.source == kept

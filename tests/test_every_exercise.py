@@ -32,7 +32,7 @@ from helpers.grader import check, exercises
 from helpers.grader.cases import FOLDER, array, case, parts
 from helpers.grader.judge_examples import ALIKE
 from helpers.grader.judge_metric import auc
-from helpers.grader.panel import Panel
+from helpers.grader.panel import BAD, QUIET, Panel
 from solutions import build, measure
 
 NAMES = build.NAMES
@@ -179,7 +179,7 @@ def test_the_stub_scores_nothing_with_a_neutral_panel(part, answer, capsys):
     result = graded(part, answer)
     assert (result.status, result.properties, result.failure) == ("unattempted", (), None)
     page = Panel(result)._repr_html_()
-    assert result.diagnoses == () and "#7A7A7A" in page and "#D55E00" not in page
+    assert result.diagnoses == () and QUIET in page and BAD not in page
 
 
 TRIVIAL = {

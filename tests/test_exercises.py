@@ -374,7 +374,7 @@ def test_the_map_names_every_part_and_the_sections_of_the_lesson():
     rows = re.findall(r"^\| (\d\.\d [^|]*) \| ([^|]*) \|$", source_of("opening"), re.M)
     lesson = nbformat.read(ROOT / "theory.ipynb", as_version=4)
     in_lesson = [
-        re.match(r"### (\d\.\d .*)", cell.source)
+        re.search(r"^### (\d\.\d .*)", cell.source, re.M)
         for cell in lesson.cells
         if cell.cell_type == "markdown"
     ]

@@ -27,7 +27,7 @@ def test_every_fact_has_a_section_a_number_a_source_and_says_how_it_was_checked(
 
 def test_facts_of_a_section_show_statement_source_and_trust():
     (fact,) = at_scale("5.2")
-    for text in (repr(at_scale("5.2")), at_scale("5.2")._repr_html_()):
+    for text in (repr(at_scale("5.2")), at_scale("5.2")._repr_markdown_()):
         assert fact.statement in text and fact.source in text and CHECKED[fact.checked] in text
 
 
@@ -38,9 +38,10 @@ def test_a_section_without_facts_is_refused_with_those_that_have_some():
         at_scale("9.9")
 
 
-def test_html_is_escaped():
-    shown = Facts([Fact("1.1", "<b>1</b>", "A & B", "paper")])._repr_html_()
-    assert "&lt;b&gt;1&lt;/b&gt;" in shown and "A &amp; B" in shown
+def test_a_fact_is_shown_as_the_text_it_is():
+    shown = Facts([Fact("1.1", "<b>1</b> | *2*", "A & B", "paper")])._repr_markdown_()
+    row = "| &lt;b&gt;1&lt;/b&gt; &#124; &#42;2&#42; | A &amp; B | checked in the paper |"
+    assert shown.splitlines()[2:] == [row]
 
 
 def test_the_file_is_found_from_any_folder(tmp_path, monkeypatch):

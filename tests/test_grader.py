@@ -6,6 +6,7 @@ import gc
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 import warnings
 
@@ -268,6 +269,8 @@ def test_progress_adds_up_the_latest_checks(monkeypatch):
     assert isinstance(bars, Progress) and f"2 of {10 * len(parts()) // 4} points" in repr(bars)
     page = bars._repr_html_()
     assert page.count("width:100%;") == 1 and page.count("width:0%;") == len(parts()) - 1
+    assert page.count("role='img' aria-label='2 of 2 points'") == 1
+    assert page.count("role='img' aria-label='0 of ") == len(parts()) - 1
 
 
 def test_progress_remembers_an_earlier_session(monkeypatch):
@@ -303,6 +306,30 @@ def test_progress_shows_no_more_than_there_is(monkeypatch, earned):
 def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(points, "_folder", tmp_path / "missing")
     assert check("4d", answers.harm_score) == 2.0 and points.earlier() == {}
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours #RRGGBB, as WCAG 2 defines it."""
+
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_signs_are_legible_on_any_page():
+    """A sign stands on a ground of its own, whatever the page's is."""
+    assert contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    properties = [
+        Property(name, name, 1.0, earned) for name, earned in zip("pqr", (1.0, 0.0, None))
+    ]
+    page = Panel(Result("4x", "title", 3.0, "wrong", tuple(properties), (), ""))._repr_html_()
+    signs = re.findall(r"<span style='background:(#\w{6});color:(#\w{6});[^>]*>(.)</span>", page)
+    assert [sign for _, _, sign in signs] == ["✓", "✗", "·"]
+    assert min(contrast(ground, sign) for ground, sign, _ in signs) >= 4.5
 
 
 def test_the_panel_says_the_same_in_text_and_html():

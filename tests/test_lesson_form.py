@@ -134,7 +134,8 @@ KINDS = {"derived", "claim", "source", "conjecture"}
 
 
 def words_of(text):
-    return " ".join(re.sub(r"[*_`]", "", text).split())
+    without_links = re.sub(r"\[([^\]\n]*)\]\(#[^)\n]*\)", r"\1", text)
+    return " ".join(re.sub(r"[*_`]", "", without_links).split())
 
 
 def shown_in(section):

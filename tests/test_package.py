@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = {
-    "once": 1, "world": 1, "policies": 1, "tables": 1,
+    "once": 1, "world": 1, "policies": 1, "tables": 1, "prediction": 1,
     "gpt": 2, "losses": 2, "metrics": 2, "pairs": 2, "bradley_terry": 2,
     "chat": 2, "documents": 2, "judging": 2, "length": 2,
     "agreement": 2, "calibration": 2, "reward_bench": 2, "policy_gradient": 2,

@@ -1,10 +1,11 @@
 """Tables of measured numbers."""
 
+import html
 import re
 
 import pytest
 
-from helpers.tables import print_table
+from helpers.tables import markdown_table, print_table
 
 
 def test_numbers_stand_behind_the_sign_that_is_masked(capsys):
@@ -30,3 +31,12 @@ def test_masked_lines_do_not_depend_on_the_numbers(capsys):
 def test_rows_without_common_columns_are_refused(rows):
     with pytest.raises(ValueError, match="same columns"):
         print_table(rows)
+
+
+def test_a_markdown_table_shows_every_sign_as_text():
+    signs = r"a|b *c* _d_ `e` [f](g) $h$ ~i~ \\ <k> & l"
+    shown = markdown_table(["x", "y"], [[signs, "two\nlines"]])
+    head, rule, row = shown.splitlines()
+    assert (head, rule) == ("| x | y |", "| :--- | :--- |")
+    assert not re.search(r"[*_`\[\]$~\\<>]", row) and row.count("|") == 3
+    assert html.unescape(row) == f"| {signs} | two lines |"

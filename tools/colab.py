@@ -31,7 +31,7 @@ REPOSITORY = ""
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "colab"
-CHAPTER = re.compile(r"## (\d+|Tour|Clinic)[.:] (.*)")
+CHAPTER = re.compile(r"^## (\d+|Tour|Clinic)[.:] (.*)", re.MULTILINE)
 SECTION = re.compile(r"^###? ((?:\d+|C)\.\d+ .*|(?:\d+)\. .*|Tour: .*|Clinic: .*)$", re.MULTILINE)
 TOGETHER = {"10": "10_11", "11": "10_11", "Clinic": "C"}  # chapters whose file has another name
 
@@ -53,8 +53,8 @@ def chapters(theory: NotebookNode) -> dict[str, list[NotebookNode]]:
     found: dict[str, list[NotebookNode]] = {}
     current = ""
     for cell in theory.cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("## "):
-            heading = CHAPTER.match(cell.source)
+        if cell.cell_type == "markdown" and re.search("^## ", cell.source, re.MULTILINE):
+            heading = CHAPTER.search(cell.source)
             current = TOGETHER.get(heading[1], heading[1].lower()) if heading else ""
         if current:
             found.setdefault(current, []).append(cell)
@@ -67,11 +67,17 @@ def sections(cells: list[NotebookNode]) -> list[str]:
     return [heading for text in texts for heading in SECTION.findall(text)]
 
 
-def without_dead_links(cell: NotebookNode) -> NotebookNode:
-    """A link to another file of the repository becomes its text: beside a single file there is none."""
-    if cell.cell_type == "markdown":
-        cell.source = re.sub(r"\[([^][]+)\]\((?!https?:|#)[\w./-]+\)", r"\1", cell.source)
-    return cell
+def without_dead_links(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Cells in whose text a link to another file, or to a section that is in another file, became its text."""
+    texts = [cell for cell in cells if cell.cell_type == "markdown"]
+    here = {f"#{to}" for cell in texts for to in re.findall(r'<a id="([^"]+)">', cell.source)}
+    for cell in texts:
+        cell.source = re.sub(
+            r"\[([^][]+)\]\((?!https?:)(#?[\w./=-]+)\)",
+            lambda link: link[0] if link[2] in here else link[1],
+            cell.source,
+        )
+    return cells
 
 
 def fetching_nothing(cell: NotebookNode) -> NotebookNode:
@@ -86,7 +92,7 @@ def fetching_nothing(cell: NotebookNode) -> NotebookNode:
 def complete(title: str, rest: str, carried: NotebookNode, cells: list) -> NotebookNode:
     """A notebook that stands alone: an opening, the carrier, and copies of the cells."""
     kept = [cell for cell in cells if ONLY_STORED not in cell.metadata.get("tags", [])]
-    cells = [fetching_nothing(without_dead_links(copy.deepcopy(cell))) for cell in kept]
+    cells = without_dead_links([fetching_nothing(copy.deepcopy(cell)) for cell in kept])
     opening = new_markdown_cell(OPENING.format(title=title, rest=rest), id="about-this-file")
     notebook = without_outputs(new_notebook(cells=[opening, carried, *cells]))
     notebook.metadata = {

@@ -75,7 +75,7 @@ def _opens(page: Page, following: Page) -> bool:
     """Whether a page of one cell is the opening of the chapter that the next one stands in."""
     chapter = following.name.rpartition(".")[0]
     return bool(chapter) and (
-        page.name == chapter or bool(OTHER_HEADING.match(page.cells[0].source))
+        page.name == chapter or bool(OTHER_HEADING.search(page.cells[0].source))
     )
 
 

@@ -6,11 +6,10 @@ import html
 
 from helpers.grader.result import Printed, Property, Result
 
-GOOD, BAD, QUIET = (
-    "#009E73",
-    "#D55E00",
-    "#7A7A7A",
-)  # Okabe & Ito: told apart with any common colour blindness
+# Hues of Okabe & Ito, told apart with any common colour blindness, dark enough to carry white signs. No colour of a
+# sign reaches a contrast of 4.5 on white and on a dark page: so a sign is white and brings its own ground.
+GOOD, BAD, QUIET = "#007A5A", "#B34700", "#666666"
+SIGN = "background:{colour};color:#FFFFFF;font-weight:bold;border-radius:.2em;padding:0 .35em"
 BOX = "border-left:4px solid {colour};padding:.5em 1em;margin:.4em 0;max-width:60em;line-height:1.4"
 PRE = "white-space:pre-wrap;font-family:monospace;font-size:.9em;text-align:left;vertical-align:top"
 WAITING = "not counted yet"
@@ -107,7 +106,7 @@ def _row(prop: Property) -> str:
     colour = QUIET if prop.earned is None else GOOD if prop.held else BAD
     earned = WAITING if prop.earned is None else f"{_points(prop.earned)} / {_points(prop.points)}"
     return (
-        f"<tr style='background:none'><td style='color:{colour};font-weight:bold'>{_mark(prop)}</td>"
+        f"<tr style='background:none'><td><span style='{SIGN.format(colour=colour)}'>{_mark(prop)}</span></td>"
         f"<td style='text-align:left'>{html.escape(prop.name)}</td>"
         f"<td style='text-align:right;opacity:.7'>{earned}</td></tr>"
     )
@@ -135,7 +134,8 @@ class Progress:
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr style='background:none'><td><b>{part}</b></td><td style='text-align:left'>{html.escape(title)}</td>"
-            f"<td><div style='width:12em;height:.8em;background:rgba(128,128,128,.3)'>"
+            f"<td><div role='img' aria-label='{_points(earned)} of {_points(points)} points'"
+            f" style='width:12em;height:.8em;background:rgba(128,128,128,.3)'>"
             f"<div style='width:{100 * earned / points:.0f}%;height:100%;background:{GOOD}'></div></div></td>"
             f"<td style='text-align:right'>{_points(earned)} / {_points(points)}</td></tr>"
             for part, title, earned, points in self.rows
