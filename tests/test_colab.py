@@ -273,6 +273,50 @@ def test_what_is_no_name_of_a_repository_is_refused(name, tmp_path):
         colab.names_renewed(tmp_path, name)
 
 
+def set_up(notebook):
+    """The source of the one set-up cell."""
+    return next(c.source for c in notebook.cells if "setup" in (c.id, *c.metadata.get("tags", [])))
+
+
+@pytest.mark.parametrize("name", ["theory.ipynb", "exercises.ipynb"])
+def test_the_set_up_cell_names_the_repository_of_the_one_variable(name):
+    line = f'REPOSITORY = "{colab.REPOSITORY}"'
+    assert [
+        text.split("  #")[0]
+        for text in set_up(load(ROOT / name)).splitlines()
+        if "REPOSITORY =" in text
+    ] == [line]
+
+
+GIT = """\
+#!/bin/sh
+echo "git $*"
+mkdir "$4" && ln -s "$LESSON/helpers" "$4/helpers"
+"""
+IN_COLAB = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('google.colab')\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for git; Colab is Linux")
+@pytest.mark.parametrize("name", ["theory.ipynb", "exercises.ipynb"])
+def test_in_colab_the_set_up_cell_fetches_helpers_once_and_elsewhere_never(
+    name, tmp_path, monkeypatch
+):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text(GIT, encoding="utf-8")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("LESSON", str(ROOT))
+    folder = tmp_path / "content"
+    folder.mkdir()
+    cell = set_up(load(ROOT / name)).replace('REPOSITORY = ""', 'REPOSITORY = "me/lesson"')
+    assert "helpers" in printed(cell, folder, fails=True), "elsewhere it says what is missing"
+    assert (
+        printed(IN_COLAB + cell, folder)
+        == "git clone --depth=1 https://github.com/me/lesson lesson\n"
+    )
+    assert printed(IN_COLAB + cell, folder) == ""
+
+
 # ---- with the versions of Colab ---------------------------------------------------------------
 
 

@@ -30,6 +30,10 @@ def sources(path):
     return [cell.source for cell in load(path).cells]
 
 
+def is_set_up(cell):
+    return "setup" in (cell.id, *cell.metadata.get("tags", []))
+
+
 @pytest.fixture
 def root(tmp_path):
     """A repository with two small notebooks, of which the copies are made."""
@@ -130,22 +134,26 @@ def test_the_command_opens_the_copy_with_the_options_of_jupyterlab(root, monkeyp
         working_copy.main(["fresh", "--no-browser"])
 
 
-def test_the_homework_finds_helpers_from_its_copy_and_keeps_points_beside_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_copy_finds_helpers_and_keeps_points_beside_it(name, tmp_path, monkeypatch):
     """As a front end would start it: the kernel in the copy's folder, and no help from PYTHONPATH."""
-    for name in NOTEBOOKS:
-        shutil.copy(ROOT / name, tmp_path)
+    for file in NOTEBOOKS:
+        shutil.copy(ROOT / file, tmp_path)
     shutil.copytree(ROOT / "helpers", tmp_path / "helpers")
     make_copies(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "")
-    notebook = load(tmp_path / "work" / "exercises.ipynb")
-    wanted = {"setup", "a1a", "c1a"}
-    notebook.cells = [cell for cell in notebook.cells if cell.id in wanted]
-    notebook.cells[1].source = "def comparisons(ratings):\n    return []"
+    notebook = load(tmp_path / "work" / name)
+    notebook.cells = [
+        cell for cell in notebook.cells if is_set_up(cell) or cell.id in ("a1a", "c1a")
+    ]
+    if name == "exercises.ipynb":
+        notebook.cells[1].source = "def comparisons(ratings):\n    return []"
     notebook.cells.append(new_code_cell("import helpers; print(helpers.__file__)"))
     execute(notebook, tmp_path / "work")
     assert str(tmp_path / "helpers") in notebook.cells[-1].outputs[0].text
-    points = json.loads((tmp_path / "work" / ".exercises_points.json").read_text(encoding="utf-8"))
-    assert list(points) == ["1a"]
+    if name == "exercises.ipynb":
+        points = (tmp_path / "work" / ".exercises_points.json").read_text(encoding="utf-8")
+        assert list(json.loads(points)) == ["1a"]
 
 
 def test_the_readme_and_the_makefile_open_the_copy():
@@ -155,4 +163,15 @@ def test_the_readme_and_the_makefile_open_the_copy():
     assert readme.count("-m tools.working_copy") >= 2
     assert re.search(
         r"^lesson: .*\n(\t.*\n)*\t\$\(VENV_PYTHON\) -m tools.working_copy$", makefile, re.MULTILINE
+    )
+
+
+def test_the_stored_lesson_says_in_one_line_that_it_is_not_the_copy():
+    noted = [
+        cell
+        for cell in load(ROOT / "theory.ipynb").cells[:2]
+        if ONLY_STORED in cell.metadata.get("tags", [])
+    ]
+    assert (
+        len(noted) == 1 and "\n" not in noted[0].source and "work/theory.ipynb" in noted[0].source
     )
