@@ -3,6 +3,9 @@
 Screenshots stay in build/, named browser_….png.
 """
 
+import math
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,7 +15,9 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from lesson_links import headings, prose_of
 
 from tools import website
@@ -22,6 +27,26 @@ ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
+
+FREE = ("margin", "clip", "group", "ipo")  # explorers that need nothing,
+GIVEN = (
+    "beta",
+    "selection",
+    "judge",
+    "tilt",
+    "annotator",
+)  # and those that need the reference policy
+OWN = {  # notebooks of one cell each, beside the lesson
+    "explorers.ipynb": [
+        "from helpers import explorers\nfrom helpers.lesson import reference\n"
+        + "\n".join(f"explorers.explore_{name}()" for name in FREE)
+        + "\n"
+        + "\n".join(f"explorers.explore_{name}(reference()[1])" for name in GIVEN)
+    ],
+    "endless.ipynb": [
+        'from helpers.grader import check\ndef endless(*a):\n    while True:\n        pass\ncheck("4a", endless)'
+    ],
+}
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +61,10 @@ def lab(tmp_path_factory):
     lesson.cells = [c for _, c in prose_of(lesson) if "#" in c.source and "cell-id=" in c.source]
     nbformat.write(lesson, folder / "sections.ipynb")  # laid out in seconds
     shutil.copytree(ROOT / "helpers", folder / "helpers")
+    for name, cells in OWN.items():
+        notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, folder / name)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -51,6 +80,7 @@ def lab(tmp_path_factory):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "LESSON_QUIET"},
     )
     address = f"http://127.0.0.1:{port}/lab"
     try:
@@ -175,6 +205,82 @@ def test_an_exercise_is_checked_in_the_browser(lab, page):
         "[...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('1a'))"
     )
     photograph(page, "exercises")
+
+
+def run_first_cell(page, lab, name):
+    """Open a notebook of one cell in JupyterLab and run it."""
+    page.goto(f"{lab}/tree/{name}?reset")
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+    page.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", state="attached")
+    page.keyboard.press("Shift+Enter")
+
+
+def test_every_explorer_follows_the_keyboard_and_the_mouse(lab, page):
+    run_first_cell(page, lab, "explorers.ipynb")
+    boxes = page.locator(".jp-OutputArea .widget-vbox:has(svg[role=img])")
+    boxes.nth(len(FREE + GIVEN) - 1).wait_for()
+
+    def changes(box, act, what):
+        """Drawing and reading are others after ``act``."""
+        drawing = box.locator("svg[role=img]")
+        read, drawn = drawing.get_attribute("aria-label"), drawing.inner_html()
+        act()
+        deadline = time.time() + 20
+        while time.time() < deadline:
+            if drawing.get_attribute("aria-label") != read and drawing.inner_html() != drawn:
+                return
+            time.sleep(0.05)
+        photograph(page, "explorers_failure")
+        pytest.fail(f"{what}: still {read}")
+
+    def drag(handle):
+        handle.scroll_into_view_if_needed()
+        grip = handle.bounding_box()
+        x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 40, y, steps=5)
+        page.mouse.up()
+
+    for number, name in enumerate(FREE + GIVEN):
+        box = boxes.nth(number)
+        handles, lists = box.locator(".noUi-handle"), box.locator("select")
+        if handles.count():
+            changes(box, lambda: handles.first.press("ArrowRight"), f"{name} by keyboard")
+            changes(box, lambda: drag(handles.first), f"{name} by mouse")
+        if lists.count():
+            changes(box, lambda: lists.last.select_option(index=1), f"{name} by its list")
+    photograph(page, "explorers")
+
+
+def test_what_an_explorer_reads_out_is_what_the_formula_gives(lab, page):
+    run_first_cell(page, lab, "explorers.ipynb")
+    box = page.locator(".jp-OutputArea .widget-vbox:has(svg[role=img])").first
+    box.wait_for()
+    handle, told = box.locator(".noUi-handle").first, box.locator("svg[role=img]")
+    seen = set()
+    handle.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+        time.sleep(0.5)
+        text = told.get_attribute("aria-label").replace("−", "-")
+        h, beta = (float(re.search(rf"{name} = ([-+]?[\d.]+)", text)[1]) for name in ("h", "β"))
+        chance, weight = (
+            float(re.search(rf"{name} = ([\d.]+)", text)[1]) for name in (r"σ\(βh\)", r"βσ\(-βh\)")
+        )
+        assert chance == pytest.approx(1 / (1 + math.exp(-beta * h)), abs=6e-4), text
+        assert weight == pytest.approx(beta / (1 + math.exp(beta * h)), abs=6e-4), text
+        seen.add(h)
+    assert len(seen) == 5
+
+
+def test_an_endless_loop_ends_in_a_panel(lab, page):
+    run_first_cell(page, lab, "endless.ipynb")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('stopped'))"
+    )
+    photograph(page, "endless")
+    assert page.locator(".jp-OutputArea [data-mime-type*=error]").count() == 0
 
 
 def test_the_site_s_pages_stand_alone_on_a_phone(chromium, tmp_path):
