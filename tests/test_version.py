@@ -15,7 +15,9 @@ CASES = {"1.0": "4e5c841f387daaa4"}  # of every version
 
 
 @pytest.mark.parametrize(
-    "path", [build.EXERCISES, *build.SOLUTIONS.glob("ex*/solved.ipynb")], ids=str
+    "path",
+    [build.EXERCISES, *build.SOLUTIONS.glob("ex*/solved.ipynb")],
+    ids=lambda path: path.parent.name,
 )
 def test_every_notebook_carries_the_version(path):
     metadata = nbformat.read(path, as_version=4).metadata
