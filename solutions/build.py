@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))  # so that it also runs as a script
 import nbformat
 import numpy as np
 
+from helpers.grader import VERSION
 from helpers.grader.cases import FOLDER
 from solutions.printing import say
 
@@ -88,6 +89,7 @@ METADATA = {
         "nbconvert_exporter": "python",
         "pygments_lexer": "ipython3",
     },
+    "preference_optimization": {"version": VERSION},
 }
 
 STUBS = {
