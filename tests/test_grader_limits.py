@@ -75,35 +75,52 @@ def test_an_endless_answer_of_another_kind_is_stopped(short, part):
 
 
 def test_the_input_on_which_a_call_does_not_end_is_named(short):
-    names = list(case("4a")["inputs"])
-    asked = torch.tensor(case("4a")["inputs"][names[-1]]["policy_logps"]["data"])
+    asked = torch.tensor(case("4a")["inputs"]["padded"]["policy_logits"]["data"])
 
-    def answer(policy_logps, *others):
-        if policy_logps.shape == asked.shape and torch.allclose(
-            policy_logps, asked.to(policy_logps)
+    def answer(policy_logits, *others):
+        if policy_logits.shape == asked.shape and torch.equal(
+            policy_logits, asked.to(policy_logits)
         ):
             turns()
-        return RIGHT(policy_logps, *others)
+        return RIGHT(policy_logits, *others)
 
     result = judge(answer, case("4a"))
-    assert f"did not end on ‘{names[-1]}’" in repr(Panel(result)) and 0 < result.score < 2
+    assert "did not end on ‘padded’" in repr(Panel(result)) and 0 < result.score < 2
+
+
+def test_inputs_are_named_also_when_no_time_is_left_for_the_others(short):
+    def answer(policy_logits, *others):
+        return turns() if len(policy_logits) > 1 else RIGHT(policy_logits, *others)
+
+    result = judge(answer, case("4a"))
+    assert len(result.diagnoses) == 1 and "did not end on ‘" in result.diagnoses[0]
+    assert "was not called" in " ".join(p.failure.yours for p in result.properties if p.failure)
 
 
 def test_an_endless_backward_is_stopped(short):
     class Endless(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, given):
-            return given.sum()
+        def forward(ctx, loss):
+            return loss.clone()
 
         @staticmethod
         def backward(ctx, gradient):
             turns()
 
-    result = judge(lambda policy_logps, *others: Endless.apply(policy_logps), case("4b"))
-    assert result.score == 0.0
-    assert "backward() did not end" in " ".join(
-        p.failure.yours for p in result.properties if p.failure
-    )
+    result = judge(lambda *arguments: Endless.apply(REFERENCE["4b"](*arguments)), case("4b"))
+    gradient = next(p for p in result.properties if p.key == "gradient")
+    assert "backward() did not end" in gradient.failure.yours and 1.8 <= result.score < 3
+
+
+@pytest.mark.parametrize("part", REFERENCE)
+def test_an_endless_answer_costs_no_more_than_the_limit(monkeypatch, part):
+    """Seconds of the calls, as the check counts them, not of the check: the machine may be busy."""
+    monkeypatch.setattr(time_limit, "ONE_CALL", 0.1)
+    monkeypatch.setattr(time_limit, "ONE_CHECK", 0.2)
+    with one_check() as clock:
+        result = judge(lambda *arguments: turns(), case(part))
+    assert result.score == 0.0 and "did not end" in repr(Panel(result))
+    assert 1 <= clock.stopped == clock.made <= 3
 
 
 def test_calls_are_no_longer_made_when_the_time_of_the_check_is_over(short):
