@@ -188,7 +188,9 @@ def test_no_watcher_outlives_its_check():
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
-@pytest.mark.parametrize("call", [lambda f: judge(f, case("4a")), attempt], ids=["judge", "attempt"])
+@pytest.mark.parametrize(
+    "call", [lambda f: judge(f, case("4a")), attempt], ids=["judge", "attempt"]
+)
 def test_what_an_answer_changes_is_as_before(change, call):
     before = world()
     call(after(change))
