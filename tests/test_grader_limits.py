@@ -26,7 +26,6 @@ from hostile import (
     world,
 )
 
-import helpers.grader.result
 from helpers.grader import check, checking, points, surroundings, time_limit
 from helpers.grader.cases import case
 from helpers.grader.checking import judge
@@ -36,7 +35,7 @@ from helpers.grader.time_limit import Stopped, limited, one_check
 from solutions.ex04_direct_training.answers import implicit_rewards as RIGHT
 
 ENDED = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-WRONG = lambda *arguments: torch.zeros(3)  # noqa: E731
+WRONG = lambda *arguments: torch.zeros(3)
 
 
 @pytest.fixture
@@ -248,7 +247,7 @@ def test_functions_replaced_before_the_check_earn_nothing(name, capsys):
 
 
 def test_functions_replaced_before_the_check_stand_again_after_it(monkeypatch):
-    mine = lambda *a, **k: True  # noqa: E731
+    mine = lambda *a, **k: True
     monkeypatch.setattr(torch, "allclose", mine)
     judge(RIGHT, case("4a"))
     assert torch.allclose is mine
