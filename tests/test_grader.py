@@ -84,8 +84,21 @@ def test_no_public_helper_scores_on_any_part(function, monkeypatch):
         return subplots(rows, columns, **more)
 
     monkeypatch.setattr(plt, "subplots", few)
-    for part in parts():
+    for part in filter(lambda part: may_be_called(function, part), parts()):
         assert graded(part, function).score == 0.0
+
+
+def may_be_called(function, part):
+    """Whether a function takes as many arguments as the answer of a part; else every call fails."""
+    asked = inspect.signature(REFERENCE[part]).parameters.values()
+    needed = [p for p in asked if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    try:
+        inspect.signature(function).bind(*needed)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, says nothing about itself
+        pass
+    return True
 
 
 def test_the_walk_over_helpers_finds_what_the_lesson_uses():

@@ -24,6 +24,7 @@ from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, endless, plain
 
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
+LEFT_OUT = float("inf")  # size of an input that was not tried: any other is shown before it
 SHOWN = 30  # entries of an array that a reader can take in; of more, the first and last are shown
 
 
@@ -41,7 +42,8 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
         failure = _smallest(spec, failed[spec["key"]], seen, inputs)
         waits = not spec["values"] and not any(p.held for p in properties)
         earned = None if waits else 0.0 if failure else spec["points"]
-        shown_first = {"failure": None if waits else failure, "main": spec["values"]}
+        made = failure is None or failure.size < LEFT_OUT
+        shown_first = {"failure": None if waits else failure, "main": spec["values"] and made}
         properties.append(
             Property(spec["key"], spec["name"], spec["points"], earned, **shown_first)
         )
@@ -49,6 +51,8 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
     unfinished += endless(trial, inputs)
     if trial.first.error:
         return Result(*head, "error", tuple(properties), unfinished)
+    if trial.left_out:  # what those calls would have returned, nobody knows
+        return judged(*head, properties, unfinished)
     if all(p.held for p in properties):
         return judged(*head, properties)
     return judged(*head, properties, unfinished + _diagnoses(case, seen, properties, failed))
@@ -57,13 +61,17 @@ def judge_function(answer: Callable, case: dict[str, Any]) -> Result:
 def _trial(answer: Callable, case: dict[str, Any], inputs: dict[str, dict[str, Any]]) -> Trial:
     """The answer on the first input that it does not fail on; on the very first where it fails on all."""
     refused = inputs_to_refuse(case)
-    trials = (
-        Trial(answer, given, tuple(case["differentiable"]))
-        for name, given in inputs.items()
-        if name not in refused
-    )
-    first = next(trials)
-    return first if not first.first.error else next((t for t in trials if not t.first.error), first)
+    tried = []
+    for name, given in inputs.items():
+        if name in refused:
+            continue
+        trial = Trial(answer, given, tuple(case["differentiable"]))
+        tried.append(trial)
+        if not trial.first.error:
+            break
+    chosen = tried[0] if tried[-1].first.error else tried[-1]
+    chosen.stopped = [stopped for trial in tried for stopped in trial.stopped]
+    return chosen
 
 
 def inputs_to_refuse(case: dict[str, Any]) -> set[str]:
@@ -147,13 +155,15 @@ def _smallest(
         return Failure("any", found, "arguments left as they were")
     if not failed:
         return None
-    probe, yours, expected = min(failed, key=lambda found: _size(inputs[found[0]["input"]]))
-    given = inputs[probe["input"]]
-    return Failure(_shown_inputs(given), yours, expected, size=_size(given))
+    sizes = [_size(inputs[probe["input"]], seen.trial) for probe, *_ in failed]
+    probe, yours, expected = failed[sizes.index(min(sizes))]
+    return Failure(_shown_inputs(inputs[probe["input"]]), yours, expected, size=min(sizes))
 
 
-def _size(inputs: dict[str, Any]) -> int:
-    """How many numbers an input holds."""
+def _size(inputs: dict[str, Any], trial: Trial) -> float:
+    """How many numbers an input holds; LEFT_OUT where there was no time to try it."""
+    if any(those is inputs and outcome.left_out for those, outcome in trial.stopped):
+        return LEFT_OUT
     return sum(np.size(value) for value in inputs.values())
 
 

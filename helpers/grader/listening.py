@@ -2,9 +2,10 @@
 
 During a check stand-ins replace what an answer may write through: sys.stdout and sys.stderr (and
 the originals that Python keeps of them), the descriptor behind stderr, warnings, logging and
-display(). Also noted is which threads it starts. These belong to the whole process, so checks in several threads share one replacement:
-the first puts it in place, the last takes it back. Threads that ran before and check nothing go on
-writing where they did. nbgrader gives no points to a cell with anything on stderr.
+display(). Also noted is which threads it starts. These belong to the whole process, so checks in
+several threads share one replacement: the first puts it in place, the last takes it back. Threads
+that ran before and check nothing go on writing where they did. nbgrader gives no points to a cell
+with anything on stderr.
 """
 
 from __future__ import annotations

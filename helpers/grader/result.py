@@ -16,7 +16,7 @@ class Failure:
     yours: str
     expected: str
     heading: str = "Smallest failing input"
-    size: int = 0
+    size: float = 0
 
 
 @dataclass(frozen=True)

@@ -185,6 +185,11 @@ class Trial:
         self.unfinished = self.unfinished or outcome.stub or outcome.empty
         return outcome
 
+    @property
+    def left_out(self) -> bool:
+        """Whether some call was not made, because the time of the check was over."""
+        return any(outcome.left_out for _, outcome in self.stopped)
+
     def value(self, inputs: Inputs, returns: tuple[str, ...] = (), which: str = "") -> np.ndarray:
         """What the answer returns, as numbers; one entry of it where it ``returns`` several.
 

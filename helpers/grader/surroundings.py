@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers.grader.time_limit import raise_in_thread
+from helpers.grader.time_limit import raise_in_thread, settle
 
 PATIENCE = 0.5  # seconds that all threads left running may take to end, in one check
 
@@ -253,6 +253,7 @@ def end(threads: list[threading.Thread], patience: float) -> float:
         for thread in running:
             raise_in_thread(thread.ident, SystemExit)  # of which a thread says nothing
         if not running or monotonic() > until:
+            settle()
             return max(until - monotonic(), 0.0) if running else patience
         threading.Thread.join(running[0], 0.01)
 
