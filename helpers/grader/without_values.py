@@ -33,6 +33,7 @@ def told_without_values(
     found = (
         _results_missing(case, outcome, probes["expected"])
         or _errors(outcome, probes["expected"], len(case["inputs"]))
+        or ("" if values else _cut_off(kinds, seen, failed))
         or ("" if values else _no_gradient(case, seen, probes["expected"]))
         or ("" if values else _not_refused(outcome, probes["raises"], _refusals(kinds)))
     )
@@ -67,7 +68,9 @@ def _results_missing(case: dict[str, Any], outcome: Callable, probes: list) -> s
 
 def _errors(outcome: Callable, probes: list, inputs: int) -> str:
     """An exception on some inputs for which numbers are asked."""
-    raising = {name: o.error for name in _names(probes) if (o := outcome(name)).error and not o.stub}
+    raising = {
+        name: o.error for name in _names(probes) if (o := outcome(name)).error and not o.stub
+    }
     raising = {name: text for name, text in raising.items() if text.startswith("raised")}
     if not raising or len(raising) == inputs:
         return ""
@@ -92,6 +95,20 @@ def _no_gradient(case: dict[str, Any], seen: Callable, probes: list) -> str:
     )
 
 
+def _cut_off(kinds: dict[str, dict[str, Any]], seen: Callable, failed: dict[str, Probes]) -> str:
+    """Numbers at extreme inputs that are finite and wrong, although all others are right."""
+    wrong = [key for key, spec in kinds.items() if spec["kind"] == "expected" and failed[key]]
+    if wrong != ["extreme"]:
+        return ""
+    found = [seen(p["input"], p["of"]) for p, *_ in failed["extreme"]]
+    if any(isinstance(yours, str) or not np.isfinite(yours).all() for yours in found):
+        return ""
+    return (
+        "Right where numbers are moderate, finite but wrong where they are extreme: something is cut off there (a clamp, "
+        "a small number added before a logarithm). A stable form needs neither."
+    )
+
+
 def _not_refused(outcome: Callable, probes: list, asked: int) -> str:
     """Where ValueError is asked: another exception, none, or one whose text lacks a number."""
     names = _names(probes)
@@ -104,6 +121,8 @@ def _not_refused(outcome: Callable, probes: list, asked: int) -> str:
             "another one is."
         )
     if found.error:
-        return f"On {_quoted(names)} your function {found.error.split(':')[0]}; asked is ValueError."
+        return (
+            f"On {_quoted(names)} your function {found.error.split(':')[0]}; asked is ValueError."
+        )
     others = ", though it comes on others" if len(probes) < asked else ""
     return f"On {_quoted(names)} ValueError is asked, and none comes{others}."
