@@ -165,6 +165,15 @@ MISTAKES_2A = (
         ("one", "ties", "slices"),
     ),
     Mistake(
+        "slices_from_1",
+        "You look for slices 1 to n_slices; they are counted from 0.",
+        tuple(
+            lambda c, r, s, n, empty=empty: mean_by_slice(pair_credit(c, r), s - 1, n, empty=empty)
+            for empty in (0.0, float("nan"))
+        ),
+        ("ties", "slices"),
+    ),
+    Mistake(
         "gap_of_infinities",
         "Right for finite scores. Two scores of −∞ are equal, but their difference is NaN: compare the scores, not "
         "their difference with 0.",

@@ -622,33 +622,21 @@ MISTAKES_3D = (
     Mistake(
         "judged_reference",
         "Your score is the judge's verdict on the reference alone. That is where every run started; what has changed?",
-        _both_signs(lambda ref, policy, judge: float(judge(ref["response"]).mean())),
+        (lambda ref, policy, judge: float(judge(ref["response"]).mean()),),
         ("separates",),
     ),
     Mistake(
         "new_only",
         "You ask the judge about new responses only. Harm also grows where an old response is said more often: each "
         "sample counts.",
-        _both_signs(_harm_among_new),
-        ("separates",),
-    ),
-    Mistake(
-        "few",
-        "You ask about a few of the samples. A share among twenty is off by a tenth as a rule, and the growth that is "
-        "looked for is hardly larger: ask about all of them.",
-        tuple(
-            lambda ref, policy, judge, n=n: float(
-                judge(policy["response"][:n]).mean() - judge(ref["response"][:n]).mean()
-            )
-            for n in (5, 10, 20)
-        ),
+        (_harm_among_new,),
         ("separates",),
     ),
     Mistake(
         "harm_with_reward",
         "You ask whether the judge's verdict goes with reward or log-ratio. Asked is whether harm has become more "
         "common: compare how often it is found before and after.",
-        _both_signs(
+        (
             lambda ref, policy, judge: _with_verdict(policy, judge, "reward"),
             lambda ref, policy, judge: _with_verdict(policy, judge, "log_ratio"),
             _ratio_where_harmful,

@@ -561,12 +561,6 @@ def _most_said(run) -> float:
     return float((run["rejected"] == most).sum() - (run["chosen"] == most).sum())
 
 
-def _most_said_rate(run) -> float:
-    most = np.bincount(run["policy_samples"]).argmax()
-    wins, losses = (run["chosen"] == most).sum(), (run["rejected"] == most).sum()
-    return float((losses + 1) / (wins + losses + 2))
-
-
 def _net_counts(run) -> float:
     return _mean_net(run, "policy_samples") - _mean_net(run, "ref_samples")
 
@@ -671,7 +665,7 @@ MISTAKES_4D = (
         "one_response",
         "Your score looks at the response that the policy says most often, and at no other. Harm may be spread over "
         "several: take the mean over all samples.",
-        (_most_said, _most_said_rate),
+        (_most_said, lambda run: -_most_said(run)),
         ("separates",),
     ),
     Mistake(

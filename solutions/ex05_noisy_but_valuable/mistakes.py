@@ -488,6 +488,18 @@ def _likelihood_loop(margins, records, rates):
     return sum(of_pairs) / len(of_pairs)
 
 
+def _one_kept(first: bool) -> Callable:
+    def answer(margins, records, rates):
+        refuse_records(margins, records, rates)
+        rows = [row for row in records.tolist() if len({*rates[row[1]].tolist()}) == 2]
+        kept = {row[0]: row for row in (rows[::-1] if first else rows)}
+        if not kept:
+            raise ValueError("no answer depends on its pair")
+        return corrected_loss(margins, torch.tensor(list(kept.values())), rates)
+
+    return answer
+
+
 def _positive_pairs(losses, weights, pair, n):
     zero = losses.new_zeros(n)
     total = zero.index_add(0, pair, weights)
@@ -733,6 +745,13 @@ MISTAKES_5B = (
         "pair counts alike however many were asked.",
         (_vector(over=_added), _added_loop),
         ("weights",),
+    ),
+    Mistake(
+        "one_answer_kept",
+        "Where a pair has several answers you keep one, the last or the first. Each of them tells something: average them "
+        "by weights.",
+        (_one_kept(False), _one_kept(True)),
+        ("weights", "pairs"),
     ),
     Mistake(
         "given_twice",
