@@ -104,8 +104,8 @@ def _cut_off(kinds: dict[str, dict[str, Any]], seen: Callable, failed: dict[str,
     if any(isinstance(yours, str) or not np.isfinite(yours).all() for yours in found):
         return ""
     return (
-        "Right where numbers are moderate, finite but wrong where they are extreme: something is cut off there (a clamp, "
-        "a small number added before a logarithm). A stable form needs neither."
+        "Right where numbers are moderate, finite but wrong where they are extreme: something is cut off there (a "
+        "clamp, a small number added before a logarithm). A stable form needs neither."
     )
 
 
