@@ -371,8 +371,8 @@ MISTAKES_1B = (
     ),
     Mistake(
         "one_triangle",
-        "You read one half of the table only, above or below its diagonal. wins[b, i, j] and wins[b, j, i] are different "
-        "choices, and both happened.",
+        "You read one half of the table only, above or below its diagonal. wins[b, i, j] and wins[b, j, i] are "
+        "different choices, and both happened.",
         tuple(
             _one_triangle(half, over_all)
             for half in (torch.triu, torch.tril)
@@ -529,8 +529,8 @@ MISTAKES_1D = (
     ),
     Mistake(
         "one_correction",
-        "You take off the same correction in every run. Every judge has a sway of its own, of either sign: take it from "
-        "the run's own comparisons.",
+        "You take off the same correction in every run. Every judge has a sway of its own, of either sign: take it "
+        "from the run's own comparisons.",
         tuple(
             lambda run, size=size: size * hidden_runs.first_share(run) - hidden_runs.win_rate(run)
             for size in (0.1, 0.2, 0.3, 0.5, 1.0, -1.0)

@@ -497,8 +497,8 @@ HABITS_2D = {
     "nothing_asked": "You asked for no gold label. Scores alone cannot say what they are worth.",
     "away_from_the_tail": "Your labels are of typical responses: hardly one in five of the best-scored twentieth. "
     "There both kinds of proxy are equally right; selection looks elsewhere.",
-    "worst_scored": "Your labels are of the responses that the proxy likes least. Selection never picks those: the best "
-    "of 256 comes from the other end of the scores. (Sorting puts the smallest first.)",
+    "worst_scored": "Your labels are of the responses that the proxy likes least. Selection never picks those: the "
+    "best of 256 comes from the other end of the scores. (Sorting puts the smallest first.)",
     "tail_only": "All your labels are of the best-scored responses. Is their gold low? That depends on what is usual "
     "in this system, and of that you asked nothing.",
 }

@@ -180,8 +180,8 @@ MISTAKES_4A = (
     ),
     Mistake(
         "other_axis",
-        "You normalise over positions or rows. At each position the probabilities of the V tokens sum to 1: the softmax "
-        "runs over the last axis.",
+        "You normalise over positions or rows. At each position the probabilities of the V tokens sum to 1: the "
+        "softmax runs over the last axis.",
         (
             _rewards_from(_picked(lambda logits: logits.log_softmax(1))),
             _rewards_from(_picked(lambda logits: logits.log_softmax(0))),
@@ -418,15 +418,15 @@ MISTAKES_4B = (
     ),
     Mistake(
         "best_pairs",
-        "Your loss compares the best response with each other one, pair by pair, or with the worst alone. A ranking says "
-        "more: who is best of all at once, and then who is best of those that are left.",
+        "Your loss compares the best response with each other one, pair by pair, or with the worst alone. A ranking "
+        "says more: who is best of all at once, and then who is best of those that are left.",
         (_best_pairs, _best_pairs_mean, _ends),
         ("rankings",),
     ),
     Mistake(
         "against_the_rest",
-        "The response that is picked is missing from your denominator. It is one of those that could be picked: without "
-        "it the fraction is no probability.",
+        "The response that is picked is missing from your denominator. It is one of those that could be picked: "
+        "without it the fraction is no probability.",
         (_against_the_rest,),
         _VALUES_4B,
     ),
@@ -645,8 +645,8 @@ MISTAKES_4D = (
     ),
     Mistake(
         "ever",
-        "Your score asks whether the policy's responses were ever preferred, or ever rejected. Nearly all were, once: how "
-        "often, of how many comparisons?",
+        "Your score asks whether the policy's responses were ever preferred, or ever rejected. Nearly all were, once: "
+        "how often, of how many comparisons?",
         tuple(
             lambda run, known=known, sign=sign: sign * _missing(run, "policy_samples", known)
             for known in ("chosen", "rejected")
@@ -656,8 +656,8 @@ MISTAKES_4D = (
     ),
     Mistake(
         "net_counts",
-        "Your score counts wins less losses. A response that is compared often is far from 0 whatever it is worth: what "
-        "part of its comparisons did it win?",
+        "Your score counts wins less losses. A response that is compared often is far from 0 whatever it is worth: "
+        "what part of its comparisons did it win?",
         (_net_counts, lambda run: _mean_net(run, "policy_samples")),
         ("separates",),
     ),

@@ -281,8 +281,8 @@ MISTAKES_5A = (
     ),
     Mistake(
         "columns_exchanged",
-        "The two columns of `rates` stand for each other with you: the first is how often ‘first’ is said where that is "
-        "true, the second how often where it is false.",
+        "The two columns of `rates` stand for each other with you: the first is how often ‘first’ is said where that "
+        "is true, the second how often where it is false.",
         _both(lambda p, t, f, H: _gain(p, f, t, H)),
         ("sides", "table"),
     ),
@@ -748,8 +748,8 @@ MISTAKES_5B = (
     ),
     Mistake(
         "one_answer_kept",
-        "Where a pair has several answers you keep one, the last or the first. Each of them tells something: average them "
-        "by weights.",
+        "Where a pair has several answers you keep one, the last or the first. Each of them tells something: average "
+        "them by weights.",
         (_one_kept(False), _one_kept(True)),
         ("weights", "pairs"),
     ),
@@ -787,8 +787,8 @@ MISTAKES_5B = (
     ),
     Mistake(
         "never_negative",
-        "You cut losses off at 0. A single answer, or a pair, may well have a negative loss: only so is the mean over what "
-        "is recorded the clean one.",
+        "You cut losses off at 0. A single answer, or a pair, may well have a negative loss: only so is the mean over "
+        "what is recorded the clean one.",
         (
             *_ways(loss=lambda share, u: _by_share(share, u).clamp(min=0)),
             lambda margins, records, rates: corrected_loss(margins, records, rates).clamp(min=0),
