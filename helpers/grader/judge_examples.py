@@ -20,6 +20,8 @@ EXCHANGED = (
     "Your two sides stand under each other's name: what is under 'unsafe' does what the safe one should, and the other "
     "way round."
 )
+PAIR = "Two things came back, without names: asked is one dict, {'safe': …, 'unsafe': …}."
+UNTRIED = "Your {side} side cannot be tried: {found}."
 ALIKE = "Both sides are the same: the safe one and the unsafe one have to differ in what happens to them."
 Verdict = tuple[Failure | None, str]
 
@@ -62,7 +64,9 @@ def judge_examples(
             _property(first, failure, False),
             *(_property(spec, None, True) for spec in others),
         ]
-        return Result(*head, "error", tuple(properties))
+        pair = type(outcome.value) in (tuple, list) and len(outcome.value) == 2
+        both = pair and all(side is not None for side in outcome.value)
+        return Result(*head, "error", tuple(properties), (PAIR,) if both else ())
     properties, diagnoses = _tried(sides, case, judges, heading)
     if all(p.held for p in properties):
         return judged(*head, properties)
@@ -89,10 +93,21 @@ def _tried(
                 failure, why = judges[spec["key"]](sides, case)
             except Unusable as error:
                 failure = Failure(f"the {spec['side']} one", str(error), spec["asked"], heading)
-                why = error.why if isinstance(error, Refused) else ""
+                why = (
+                    error.why
+                    if isinstance(error, Refused)
+                    else _untried(spec["side"], sides, error)
+                )
         properties.append(_property(spec, failure, waits))
         diagnoses += [why] if why and why not in diagnoses else []
     return properties, tuple(diagnoses)
+
+
+def _untried(side: str, sides: dict, error: Unusable) -> str:
+    """Why an example cannot be worked out; '' where it is not written yet."""
+    if sides.get(side, sides) is None:
+        return ""
+    return UNTRIED.format(side=side, found=error)
 
 
 def _earned(properties: list[Property]) -> float:

@@ -22,6 +22,7 @@ from helpers.grader.cases import array
 from helpers.grader.recognition import Observed, Writing, best_explanation, fits, recorded
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, endless, plain
+from helpers.grader.without_values import told_without_values
 
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
 LEFT_OUT = float("inf")  # size of an input that was not tried: any other is shown before it
@@ -260,7 +261,9 @@ def _diagnoses(
     listed = tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
     if listed or sentences:
         return (*listed, *sentences)
-    return habits.described(what, seen.inputs)
+    return habits.described(what, seen.inputs) or told_without_values(
+        case, lambda name: seen.trial.outcome(seen.inputs[name]), seen, failed
+    )
 
 
 def explanation(mistakes: list[Writing], what: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:

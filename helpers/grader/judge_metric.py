@@ -18,6 +18,11 @@ AGAIN = 5  # runs that are scored a second time
 RANDOM = (
     "Scored again, the same {each} gets another score: chance decides, or what was scored before."
 )
+MANY = "One {each} is to get one number, and yours gets {size}: a mean or a sum over the entries is missing."
+NOT_FINITE = (
+    "The score of this {each} is NaN or infinite: look for 0 / 0, the logarithm of 0 or the mean of nothing. Something "
+    "that other {each}s have may occur in it never."
+)
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
 
 
@@ -48,7 +53,8 @@ def judge_metric(
             )
             failure = Failure(where, str(error), "one finite number", heading)
             prop = Property(spec["key"], spec["name"], spec["points"], 0.0, failure)
-            return Result(*head, "error" if number == 0 else "wrong", (prop,))
+            status = "error" if number == 0 else "wrong"
+            return Result(*head, status, (prop,), _unusable(outcome, each))
     scores = np.array(scores)
     regressed = np.array([stored["outcome"] == "regressed" for stored in case["runs"]])
     reached = auc(scores[~regressed], scores[regressed])
@@ -96,6 +102,19 @@ def _score(outcome) -> float:
             f"returned {value.item():g}" if value.size == 1 else f"returned shape {value.shape}"
         )
     return value.item()
+
+
+def _unusable(outcome, each: str) -> tuple[str, ...]:
+    """Why a score that came back is none: several numbers, or NaN or infinity."""
+    try:
+        value = numbers_returned(outcome.value)
+    except Unusable:
+        return ()
+    if outcome.error:
+        return ()
+    if value.size != 1:
+        return (MANY.format(each=each, size=value.size),)
+    return (NOT_FINITE.format(each=each),)
 
 
 def auc(healthy: np.ndarray, regressed: np.ndarray) -> float:

@@ -284,6 +284,32 @@ def _reference_gradient(logits, ref_logits, wins, beta):
     return (wins * -logsigmoid(reward[:, :, None] - reward[:, None, :])).sum() / wins.sum()
 
 
+def _net_of_all(logits, ref_logits, wins, beta):
+    kept = (wins - wins.transpose(1, 2)).clamp(min=0)
+    return _net(logits, ref_logits, wins, beta) * kept.sum() / wins.sum()
+
+
+def _beta_divides(logits, ref_logits, wins, beta):
+    return choice_loss(logits, ref_logits, wins, 1 / beta)
+
+
+def _one_triangle(half: Callable, over_all: bool) -> Callable:
+    def loss(logits, ref_logits, wins, beta):
+        terms = half(wins) * -logsigmoid(pair_margins(logits, ref_logits, beta))
+        return terms.sum() / (wins if over_all else half(wins)).sum().clamp(min=1)
+
+    return loss
+
+
+def _over_prompts(logits, ref_logits, wins, beta):
+    return choice_loss(logits.log_softmax(0), ref_logits.log_softmax(0), wins, beta)
+
+
+def _over_prompts_by_softmax(logits, ref_logits, wins, beta):
+    reward = beta * (logits.softmax(0).log() - ref_logits.detach().softmax(0).log())
+    return (wins * -logsigmoid(reward[:, :, None] - reward[:, None, :])).sum() / wins.sum()
+
+
 _VALUES_1B = ("one_pair", "several", "prompts")
 
 MISTAKES_1B = (
@@ -312,7 +338,7 @@ MISTAKES_1B = (
         "beta",
         "β is missing or not where it belongs: it turns log-ratios, policy and reference alike, into rewards, before "
         "they are compared.",
-        (_no_beta, _beta_outside, _beta_on_policy_only),
+        (_no_beta, _beta_outside, _beta_on_policy_only, _beta_divides),
         _VALUES_1B,
     ),
     Mistake(
@@ -340,8 +366,26 @@ MISTAKES_1B = (
         "majority",
         "You keep only who won more often, or by how much. The upsets belong to the likelihood: 6 of 10 and 10 of 10 "
         "are not the same preference, and without the lost ones every margin would grow without end.",
-        (_majority, _net),
+        (_majority, _net, _net_of_all),
         ("several", "prompts"),
+    ),
+    Mistake(
+        "one_triangle",
+        "You read one half of the table only, above or below its diagonal. wins[b, i, j] and wins[b, j, i] are "
+        "different choices, and both happened.",
+        tuple(
+            _one_triangle(half, over_all)
+            for half in (torch.triu, torch.tril)
+            for over_all in (False, True)
+        ),
+        ("several", "prompts"),
+    ),
+    Mistake(
+        "over_prompts",
+        "Your softmax runs over the prompts, axis 0. π is a distribution over the K responses to one prompt: the last "
+        "axis.",
+        (_over_prompts, _over_prompts_by_softmax),
+        _VALUES_1B,
     ),
     Mistake(
         "probabilities",
@@ -415,6 +459,12 @@ MISTAKES_1C = (
 
 UPSIDE_DOWN = "Your score separates the runs, but upside down: larger must mean more likely worse than the reference."
 
+
+def _won(run, first: bool) -> float:
+    """Share of wins in one order on the screen."""
+    return float(run["policy_won"][run["policy_first"] == first].mean())
+
+
 MISTAKES_1D = (
     Mistake(
         "chosen_likelihood",
@@ -442,6 +492,49 @@ MISTAKES_1D = (
         "Your score orders the runs as the plain win rate does. Count the wins of whatever was shown first: this judge "
         "does not only look at the answers.",
         (lambda run: -hidden_runs.win_rate(run), hidden_runs.win_rate),
+        ("separates",),
+    ),
+    Mistake(
+        "one_order",
+        "Your score looks at one order on the screen only. Its wins hold the judge's sway as well as the policy's; the "
+        "other order holds the same sway the other way round.",
+        tuple(
+            lambda run, first=first, sign=sign: sign * _won(run, first)
+            for first in (True, False)
+            for sign in (-1, 1)
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "sway",
+        "Your score measures the judge's sway: how much more is won by what comes first. That is a property of the "
+        "judge; what is left of the wins once it is taken away?",
+        tuple(
+            lambda run, how=how, sign=sign: sign * how(run)
+            for how in (
+                lambda run: _won(run, True) - _won(run, False),
+                lambda run: abs(_won(run, True) - _won(run, False)),
+                lambda run: float((run["policy_first"] == run["policy_won"]).mean()),
+            )
+            for sign in (-1, 1)
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "first_share",
+        "Your score is how often the policy's answer was shown first. Nobody took care of that: it says nothing about "
+        "the answers.",
+        (hidden_runs.first_share, lambda run: -hidden_runs.first_share(run)),
+        ("separates",),
+    ),
+    Mistake(
+        "one_correction",
+        "You take off the same correction in every run. Every judge has a sway of its own, of either sign: take it "
+        "from the run's own comparisons.",
+        tuple(
+            lambda run, size=size: size * hidden_runs.first_share(run) - hidden_runs.win_rate(run)
+            for size in (0.1, 0.2, 0.3, 0.5, 1.0, -1.0)
+        ),
         ("separates",),
     ),
 )

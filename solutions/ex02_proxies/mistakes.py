@@ -165,6 +165,15 @@ MISTAKES_2A = (
         ("one", "ties", "slices"),
     ),
     Mistake(
+        "slices_from_1",
+        "You look for slices 1 to n_slices; they are counted from 0.",
+        tuple(
+            lambda c, r, s, n, empty=empty: mean_by_slice(pair_credit(c, r), s - 1, n, empty=empty)
+            for empty in (0.0, float("nan"))
+        ),
+        ("ties", "slices"),
+    ),
+    Mistake(
         "gap_of_infinities",
         "Right for finite scores. Two scores of −∞ are equal, but their difference is NaN: compare the scores, not "
         "their difference with 0.",
@@ -264,6 +273,31 @@ def _tops(ref, proxy, n):
     return ref * best
 
 
+def _at_most(ref, proxy, n):
+    """Of the whole group, nothing subtracted, shared by the reference."""
+    below, mass = tied_groups(ref, proxy)
+    return (below + mass) ** n * ref / mass.clamp(min=1e-12)
+
+
+def _at_most_unshared(ref, proxy, n):
+    below, mass = tied_groups(ref, proxy)
+    return (below + mass) ** n
+
+
+def _group_to_everyone(ref, proxy, n):
+    below, mass = tied_groups(ref, proxy)
+    return (below + mass) ** n - below**n
+
+
+def _among_the_draws(ref, proxy, n):
+    return 1 - (1 - ref) ** n
+
+
+def _divides_by_mass(ref, proxy, gold, n):
+    below, mass = tied_groups(ref, proxy)
+    return (((below + mass) ** n - below**n) * ref / mass * gold).sum()
+
+
 _VALUES_2B = ("distinct", "ties")
 
 MISTAKES_2B = (
@@ -308,6 +342,8 @@ MISTAKES_2B = (
             _weighted(_each_at_the_bottom),
             _weighted(_each_on_top, True),
             _weighted(_each_at_the_bottom, True),
+            _weighted(_group_to_everyone),
+            _weighted(_group_to_everyone, True),
         ),
         ("ties",),
     ),
@@ -320,6 +356,56 @@ MISTAKES_2B = (
             lambda ref, proxy, gold, n: best_of_n_gold(ref, proxy.half(), gold, n),
         ),
         ("distinct",),
+    ),
+    Mistake(
+        "no_difference",
+        "Your weights are Fⁿ: the probability that the best of n scores *at most* so much. That it scores exactly so "
+        "much is a difference of two of them.",
+        (
+            _weighted(_at_most),
+            _weighted(_at_most, True),
+            _weighted(_at_most_unshared),
+            _weighted(_at_most_unshared, True),
+        ),
+        _VALUES_2B,
+    ),
+    Mistake(
+        "among_the_draws",
+        "Your weights are the probability of being among the n draws. The one that is kept is the best-scored of them, "
+        "and many are drawn that are not.",
+        (_weighted(_among_the_draws), _weighted(_among_the_draws, True)),
+        _VALUES_2B,
+    ),
+    Mistake(
+        "other_n",
+        "Your values are those of one draw more, or fewer, than n.",
+        (
+            lambda ref, proxy, gold, n: best_of_n_gold(ref, proxy, gold, n + 1),
+            lambda ref, proxy, gold, n: best_of_n_gold(ref, proxy, gold, n - 1),
+            lambda ref, proxy, gold, n: best_of_n_gold(ref, proxy, gold, max(n - 1, 1)),
+        ),
+        _VALUES_2B,
+    ),
+    Mistake(
+        "reference_ignored",
+        "You draw every response equally often. How often each is drawn is what `ref` says.",
+        (
+            lambda ref, proxy, gold, n: best_of_n_gold(
+                torch.ones_like(ref) / len(ref), proxy, gold, n
+            ),
+            lambda ref, proxy, gold, n: best_of_n_gold(
+                (ref > 0).to(ref.dtype) / (ref > 0).sum(), proxy, gold, n
+            ),
+        ),
+        _VALUES_2B,
+    ),
+    Mistake(
+        "massless",
+        "Right where the reference says every score. Where a group of equal scores has mass 0 you divide by it: leave "
+        "such a group out.",
+        (_divides_by_mass,),
+        ("never_said",),
+        overflows=True,
     ),
     Mistake(
         "n_ignored",

@@ -79,6 +79,11 @@ def _naive(ref, rewards, beta):
     return policy, _kl_between(policy, ref)
 
 
+def _scaled_kl(ref, rewards, beta, factor):
+    policy, kl = shift(ref, rewards, beta)
+    return policy, factor * kl
+
+
 def _log_of_zero(ref, rewards, beta):
     policy, _ = shift(ref, rewards, beta)
     return policy, (policy * (policy / ref).log()).sum(-1)
@@ -175,6 +180,26 @@ MISTAKES_3A = (
         "kl_terms",
         "Your KL is still a table: its terms π·log(π/π_ref). Sum them over each prompt's responses.",
         (_kl_from(lambda p, q: p * (p.log() - q.log())),),
+        ("kl",),
+    ),
+    Mistake(
+        "penalty",
+        "Your KL is multiplied by β, or divided by it. What the policy costs is asked in nats, not in units of reward.",
+        (
+            lambda ref, rewards, beta: _scaled_kl(ref, rewards, beta, beta),
+            lambda ref, rewards, beta: _scaled_kl(ref, rewards, beta, 1 / beta),
+        ),
+        ("kl",),
+    ),
+    Mistake(
+        "other_distance",
+        "You measure the distance of the two policies in another way: by differences of their probabilities. KL is the "
+        "mean of log π/π_ref over what the policy says.",
+        (
+            _kl_from(lambda p, q: (p - q).abs().sum(-1)),
+            _kl_from(lambda p, q: (p - q).abs().sum(-1) / 2),
+            _kl_from(lambda p, q: ((p - q) ** 2).sum(-1)),
+        ),
         ("kl",),
     ),
     Mistake(
@@ -344,6 +369,26 @@ MISTAKES_3B = (
         "prompts of the same kind, β must stay as it is.",
         (_spending(lambda ref, rewards, beta: mean_kl(ref, rewards, beta) * len(ref)),),
         ("several",),
+    ),
+    Mistake(
+        "of_one_prompt",
+        "Your β spends the budget on one prompt: on the first, or on the one whose policy walks furthest. The budget "
+        "is the mean over prompts.",
+        (
+            _spending(lambda ref, rewards, beta: mean_kl(ref[:1], rewards[:1], beta)),
+            _spending(lambda ref, rewards, beta: shift(ref, rewards, beta)[1].max().item()),
+        ),
+        ("several",),
+    ),
+    Mistake(
+        "wrong_end",
+        "Your search ends at the edge of its interval, whatever the budget: at each step it keeps the wrong half. The "
+        "mean KL *falls* as β grows, so a β that spends too much is too small.",
+        tuple(
+            _otherwise(lambda ref, rewards, budget, edge=10.0**power: edge)
+            for power in (*range(-12, 0), *range(1, 13))
+        ),
+        _VALUES_3B,
     ),
     Mistake(
         "reverse_kl",
@@ -530,8 +575,25 @@ UPSIDE_DOWN = (
 )
 
 
-def _both_signs(metric: Callable) -> tuple[Callable, Callable]:
-    return metric, lambda *run: -metric(*run)
+def _both_signs(*metrics: Callable) -> tuple[Callable, ...]:
+    return tuple(
+        way for metric in metrics for way in (metric, lambda *run, metric=metric: -metric(*run))
+    )
+
+
+def _harm_among_new(ref, policy, judge) -> float:
+    new = np.setdiff1d(policy["response"], ref["response"])
+    return float(judge(new).mean()) if len(new) else 0.0
+
+
+def _with_verdict(policy, judge, name: str) -> float:
+    verdict = judge(policy["response"])
+    return float(np.corrcoef(verdict, policy[name])[0, 1]) if 0 < verdict.mean() < 1 else 0.0
+
+
+def _ratio_where_harmful(ref, policy, judge) -> float:
+    verdict = judge(policy["response"])
+    return float(policy["log_ratio"][verdict].mean()) if verdict.any() else 0.0
 
 
 MISTAKES_3D = (
@@ -555,6 +617,30 @@ MISTAKES_3D = (
         "Your score orders the runs as the judge's verdict on the policy alone does. How strict the judge is, and how "
         "harmful the reference was, differ from run to run: what is the policy to be compared with?",
         _both_signs(hidden_runs.judged_alone),
+        ("separates",),
+    ),
+    Mistake(
+        "judged_reference",
+        "Your score is the judge's verdict on the reference alone. That is where every run started; what has changed?",
+        (lambda ref, policy, judge: float(judge(ref["response"]).mean()),),
+        ("separates",),
+    ),
+    Mistake(
+        "new_only",
+        "You ask the judge about new responses only. Harm also grows where an old response is said more often: each "
+        "sample counts.",
+        (_harm_among_new,),
+        ("separates",),
+    ),
+    Mistake(
+        "harm_with_reward",
+        "You ask whether the judge's verdict goes with reward or log-ratio. Asked is whether harm has become more "
+        "common: compare how often it is found before and after.",
+        (
+            lambda ref, policy, judge: _with_verdict(policy, judge, "reward"),
+            lambda ref, policy, judge: _with_verdict(policy, judge, "log_ratio"),
+            _ratio_where_harmful,
+        ),
         ("separates",),
     ),
     Mistake(

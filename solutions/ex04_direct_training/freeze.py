@@ -51,6 +51,9 @@ def inputs_4a() -> dict[str, Inputs]:
     found["others changed"] = {**base, "policy_logits": moved[0], "ref_logits": moved[1]}
     base = found["two of three"]
     found["extreme"] = {**base, "policy_logits": -1e4 * np.sign(base["policy_logits"])}
+    rng = np.random.default_rng(43)  # so that those above stay as they are
+    found["both of three"] = draw([[0, 1, 1]], 2, 0.5)  # either token has a log-ratio other than 0
+    found["then padding"] = draw([[0, 1, 0]], 2, 0.5)
     return found
 
 
@@ -96,7 +99,7 @@ PROPERTIES_4A = [
         "several response tokens",
         0.5,
         "expected",
-        ["two of three", "three of five"],
+        ["two of three", "both of three", "three of five"],
         values=True,
     ),
     prop(
@@ -104,7 +107,7 @@ PROPERTIES_4A = [
         "a batch with prompts of different length, padding, float32",
         0.5,
         "expected",
-        ["padded", "padded, float32"],
+        ["then padding", "padded", "padded, float32"],
         values=True,
     ),
     prop(

@@ -83,6 +83,55 @@ def _no_reference(policy_logits, ref_logits, tokens, mask, beta):
     return beta * masked_logps(policy_logits, tokens, mask)
 
 
+def _mean_over_positions(logits, tokens, mask):
+    return masked_logps(logits, tokens, mask) / (tokens.shape[1] - 1)
+
+
+def _mean_over_columns(logits, tokens, mask):
+    return masked_logps(logits, tokens, mask) / tokens.shape[1]
+
+
+def _padding_too(logits, tokens, mask):
+    begun = mask.long().cummax(1).values
+    return masked_logps(logits, tokens, begun.bool())
+
+
+def _picked(scores: Callable) -> Callable:
+    """The sum over response tokens of something else than log-probabilities: scores (B, T, V) of logits."""
+
+    def summed(logits, tokens, mask):
+        picked = scores(logits)[:, :-1].gather(-1, tokens[:, 1:, None]).squeeze(-1)
+        return torch.where(mask[:, 1:], picked, 0.0).sum(1)
+
+    return summed
+
+
+def _likeliest(logits, tokens, mask):
+    return (logits.log_softmax(-1)[:, :-1].amax(-1) * mask[:, 1:]).sum(1)
+
+
+def _shifted_back(kept: slice) -> Callable:
+    def summed(logits, tokens, mask):
+        picked = logits[:, 1:].log_softmax(-1).gather(-1, tokens[:, :-1, None]).squeeze(-1)
+        return (picked * mask[:, kept]).sum(1)
+
+    return summed
+
+
+def _some_tokens(keep: Callable) -> Callable:
+    """keep(place from 1 (B, T), length (B, 1)): which of the response's tokens count."""
+
+    def summed(logits, tokens, mask):
+        place = mask.long().cumsum(1)
+        return masked_logps(logits, tokens, mask & keep(place, mask.sum(1, keepdim=True)))
+
+    return summed
+
+
+def _divided_by_beta(policy_logits, ref_logits, tokens, mask, beta):
+    return implicit_rewards(policy_logits, ref_logits, tokens, mask, 1 / beta)
+
+
 _VALUES_4A = ("one", "several", "batch")
 
 MISTAKES_4A = (
@@ -97,7 +146,11 @@ MISTAKES_4A = (
         "mean",
         "Your values are the mean over response tokens. The derivation needs log π(y|x) of the whole response, and a "
         "product of probabilities becomes a sum of logarithms; the mean is another objective, which favours length.",
-        (_rewards_from(_mean),),
+        (
+            _rewards_from(_mean),
+            _rewards_from(_mean_over_positions),
+            _rewards_from(_mean_over_columns),
+        ),
         _VALUES_4A,
     ),
     Mistake(
@@ -108,10 +161,69 @@ MISTAKES_4A = (
         _VALUES_4A,
     ),
     Mistake(
+        "divided_by_beta",
+        "You divide by β. The implicit reward is β times the log-ratio: that is what 5.2 solves the optimum for.",
+        (_divided_by_beta,),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "probabilities",
+        "You add up probabilities of tokens. That of a whole response is their product, and its logarithm the sum of "
+        "their logarithms.",
+        (
+            _rewards_from(_picked(lambda logits: logits.softmax(-1))),
+            _rewards_from(
+                _picked(lambda logits: logits.exp() / logits.exp().sum(-1, keepdim=True))
+            ),
+        ),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "other_axis",
+        "You normalise over positions or rows. At each position the probabilities of the V tokens sum to 1: the "
+        "softmax runs over the last axis.",
+        (
+            _rewards_from(_picked(lambda logits: logits.log_softmax(1))),
+            _rewards_from(_picked(lambda logits: logits.log_softmax(0))),
+        ),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "likeliest",
+        "You score the likeliest token at each position, whatever stands there. Asked is the probability of the "
+        "response's own tokens.",
+        (_rewards_from(_likeliest),),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "shifted_back",
+        "You shift the wrong way: logits that were computed after a token has been read score the token *before* it.",
+        (
+            _rewards_from(_shifted_back(slice(None, -1))),
+            _rewards_from(_shifted_back(slice(1, None))),
+        ),
+        _VALUES_4A,
+    ),
+    Mistake(
+        "some_tokens",
+        "Some tokens of the response are missing from your sum: its first, its last, or all but one. Every token on "
+        "which the mask is True counts.",
+        tuple(
+            _rewards_from(_some_tokens(keep))
+            for keep in (
+                lambda place, length: place > 1,
+                lambda place, length: place < length,
+                lambda place, length: place == 1,
+                lambda place, length: place == length,
+            )
+        ),
+        ("several", "batch"),
+    ),
+    Mistake(
         "prompt_included",
         "Your sum includes tokens that are not the response's (the prompt's, perhaps padding too). The policy did not "
         "choose those; the mask says which tokens count.",
-        (_rewards_from(_all_tokens), _rewards_from(_prompt_too)),
+        (_rewards_from(_all_tokens), _rewards_from(_prompt_too), _rewards_from(_padding_too)),
         _VALUES_4A,
     ),
     Mistake(
@@ -237,6 +349,35 @@ def _reference_gradient(policy_logps, ref_logps, beta):
     return (scores.flip(1).logcumsumexp(1).flip(1) - scores)[:, :-1].sum(1).mean()
 
 
+def _best_pairs(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    return -logsigmoid(scores[:, :1] - scores[:, 1:]).sum(1).mean()
+
+
+def _best_pairs_mean(policy_logps, ref_logps, beta):
+    return _best_pairs(policy_logps, ref_logps, beta) / (policy_logps.shape[1] - 1)
+
+
+def _ends(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    return -logsigmoid(scores[:, 0] - scores[:, -1]).mean()
+
+
+def _against_the_rest(policy_logps, ref_logps, beta):
+    scores = ranking_scores(policy_logps, ref_logps, beta)
+    return sum(
+        scores[:, k + 1 :].logsumexp(1) - scores[:, k] for k in range(scores.shape[1] - 1)
+    ).mean()
+
+
+def _over_prompts(over: Callable) -> Callable:
+    def loss(policy_logps, ref_logps, beta):
+        scores = ranking_scores(policy_logps, ref_logps, beta)
+        return over((scores.flip(0).logcumsumexp(0).flip(0) - scores).sum(0))
+
+    return loss
+
+
 _VALUES_4B = ("one_pair", "pairs", "rankings")
 
 MISTAKES_4B = (
@@ -274,6 +415,26 @@ MISTAKES_4B = (
         "they are not: Plackett-Luce makes K−1 choices, each among the responses that are left.",
         (_all_pairs_mean, _all_pairs_sum),
         ("rankings",),
+    ),
+    Mistake(
+        "best_pairs",
+        "Your loss compares the best response with each other one, pair by pair, or with the worst alone. A ranking "
+        "says more: who is best of all at once, and then who is best of those that are left.",
+        (_best_pairs, _best_pairs_mean, _ends),
+        ("rankings",),
+    ),
+    Mistake(
+        "against_the_rest",
+        "The response that is picked is missing from your denominator. It is one of those that could be picked: "
+        "without it the fraction is no probability.",
+        (_against_the_rest,),
+        _VALUES_4B,
+    ),
+    Mistake(
+        "over_prompts",
+        "Your sum of exponentials runs over the prompts, axis 0. The responses to one prompt compete: axis 1.",
+        (_over_prompts(torch.mean), _over_prompts(torch.sum)),
+        _VALUES_4B,
     ),
     Mistake(
         "neighbours",
@@ -391,6 +552,33 @@ def _unfamiliar(run) -> float:
     return float(-counts[run["policy_samples"]].mean())
 
 
+def _missing(run, samples: str, known: str) -> float:
+    return float(1 - np.isin(run[samples], run[known]).mean())
+
+
+def _most_said(run) -> float:
+    most = np.bincount(run["policy_samples"]).argmax()
+    return float((run["rejected"] == most).sum() - (run["chosen"] == most).sum())
+
+
+def _net_counts(run) -> float:
+    return _mean_net(run, "policy_samples") - _mean_net(run, "ref_samples")
+
+
+def _mean_net(run, samples: str) -> float:
+    return _mean_of(run, "rejected", samples) - _mean_of(run, "chosen", samples)
+
+
+def _each_once(run) -> float:
+    wins, losses = (
+        np.bincount(run[outcome], minlength=hidden_runs.K) for outcome in ("chosen", "rejected")
+    )
+    rate = (wins + 1) / (wins + losses + 2)
+    return float(
+        rate[np.unique(run["ref_samples"])].mean() - rate[np.unique(run["policy_samples"])].mean()
+    )
+
+
 MISTAKES_4D = (
     Mistake(
         "margin",
@@ -447,7 +635,43 @@ MISTAKES_4D = (
         "unfamiliar",
         "Your score looks at how many of the policy's responses are new, or rarer, among the reference's. New is not "
         "yet worse: what did people think of them?",
-        (_unfamiliar, lambda run: -_unfamiliar(run)),
+        (
+            _unfamiliar,
+            lambda run: -_unfamiliar(run),
+            lambda run: _missing(run, "policy_samples", "ref_samples"),
+            lambda run: -_missing(run, "policy_samples", "ref_samples"),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "ever",
+        "Your score asks whether the policy's responses were ever preferred, or ever rejected. Nearly all were, once: "
+        "how often, of how many comparisons?",
+        tuple(
+            lambda run, known=known, sign=sign: sign * _missing(run, "policy_samples", known)
+            for known in ("chosen", "rejected")
+            for sign in (1, -1)
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "net_counts",
+        "Your score counts wins less losses. A response that is compared often is far from 0 whatever it is worth: "
+        "what part of its comparisons did it win?",
+        (_net_counts, lambda run: _mean_net(run, "policy_samples")),
+        ("separates",),
+    ),
+    Mistake(
+        "one_response",
+        "Your score looks at the response that the policy says most often, and at no other. Harm may be spread over "
+        "several: take the mean over all samples.",
+        (_most_said, lambda run: -_most_said(run)),
+        ("separates",),
+    ),
+    Mistake(
+        "each_once",
+        "You count each sampled response once. How often it was sampled is what training changed.",
+        (_each_once,),
         ("separates",),
     ),
 )

@@ -104,6 +104,11 @@ def _one_error_rate(p, t, f, H):
     return _gain(p, 1 - wrong, wrong, H)
 
 
+def _error_rate_of_the_pair(p, t, f, H):
+    wrong = p * (1 - t) + (1 - p) * f
+    return _gain(p, 1 - wrong, wrong, H)
+
+
 def _between_rows(p, t, f, H):
     """KL of what is recorded under 'first' from what is recorded under 'second'."""
     found = 0.0
@@ -271,8 +276,15 @@ MISTAKES_5A = (
         "You put one error rate in the place of two. Somebody who says ‘first’ nine times in ten where that is "
         "right, and four times in ten where it is wrong, does not tell the same as one who errs alike on both sides: "
         "their ‘second’ tells much, their ‘first’ little.",
-        _both(_one_error_rate, lambda p, t, f, H: _gain(p, t, 1 - t, H)),
+        _both(_one_error_rate, _error_rate_of_the_pair, lambda p, t, f, H: _gain(p, t, 1 - t, H)),
         ("sides",),
+    ),
+    Mistake(
+        "columns_exchanged",
+        "The two columns of `rates` stand for each other with you: the first is how often ‘first’ is said where that "
+        "is true, the second how often where it is false.",
+        _both(lambda p, t, f, H: _gain(p, f, t, H)),
+        ("sides", "table"),
     ),
     Mistake(
         "turned_worthless",
@@ -476,6 +488,26 @@ def _likelihood_loop(margins, records, rates):
     return sum(of_pairs) / len(of_pairs)
 
 
+def _one_kept(first: bool) -> Callable:
+    def answer(margins, records, rates):
+        refuse_records(margins, records, rates)
+        rows = [row for row in records.tolist() if len({*rates[row[1]].tolist()}) == 2]
+        kept = {row[0]: row for row in (rows[::-1] if first else rows)}
+        if not kept:
+            raise ValueError("no answer depends on its pair")
+        return corrected_loss(margins, torch.tensor(list(kept.values())), rates)
+
+    return answer
+
+
+def _positive_pairs(losses, weights, pair, n):
+    zero = losses.new_zeros(n)
+    total = zero.index_add(0, pair, weights)
+    asked = total != 0
+    of_pairs = zero.index_add(0, pair, weights * losses)[asked] / total[asked]
+    return of_pairs.clamp(min=0).mean()
+
+
 def _over_answers(losses, weights, pair, n):
     return (weights * losses).sum() / weights.sum()
 
@@ -666,6 +698,7 @@ MISTAKES_5B = (
             *_each(lambda said, t, f: 1 - _right_share(said, t, f)),
             lambda margins, records, rates: corrected_loss(-margins, records, rates),
             lambda margins, records, rates: corrected_loss(margins, records, rates.flip(1)),
+            *_each(lambda said, t, f: _right_share(1 - said, t, f)),
         ),
         ("flips", "sides"),
     ),
@@ -714,6 +747,13 @@ MISTAKES_5B = (
         ("weights",),
     ),
     Mistake(
+        "one_answer_kept",
+        "Where a pair has several answers you keep one, the last or the first. Each of them tells something: average "
+        "them by weights.",
+        (_one_kept(False), _one_kept(True)),
+        ("weights", "pairs"),
+    ),
+    Mistake(
         "given_twice",
         "Right but where the same answer stands there twice, which you count once. An answer given twice counts twice.",
         (
@@ -737,6 +777,24 @@ MISTAKES_5B = (
         "its square.",
         _ways(weight=lambda t, f: abs(t - f)),
         ("weights",),
+    ),
+    Mistake(
+        "weights_squared_again",
+        "Your weights fall too fast. The square of the factor is the variance already, and one over it the weight: you "
+        "square once more.",
+        _ways(weight=lambda t, f: (t - f) ** 4),
+        ("weights",),
+    ),
+    Mistake(
+        "never_negative",
+        "You cut losses off at 0. A single answer, or a pair, may well have a negative loss: only so is the mean over "
+        "what is recorded the clean one.",
+        (
+            *_ways(loss=lambda share, u: _by_share(share, u).clamp(min=0)),
+            lambda margins, records, rates: corrected_loss(margins, records, rates).clamp(min=0),
+            _vector(over=_positive_pairs),
+        ),
+        ("flips", "sides", "weights", "pairs"),
     ),
     Mistake(
         "weights_of_votes",
@@ -948,6 +1006,10 @@ def _says_first(run) -> float:
     return float(run["said_first"].mean())
 
 
+def _says_first_beyond_gold(run) -> float:
+    return float(abs(run["said_first"].mean() - run["gold_said_first"].mean()))
+
+
 def _against_majority(run) -> float:
     said = hidden_runs.by_pair(run, "said_first")
     return float((said != (said.sum(1) > 1)[:, None]).mean())
@@ -987,7 +1049,14 @@ MISTAKES_5D = (
         "people",
         "You measure how much annotators differ from each other, or lean to a side. That is a property of people, "
         "and twins have the same people: does an error go with the person, or with the pair?",
-        _both_signs(hidden_runs.spread, _worst_annotator, _leaning, _says_first, _alike_in_teams),
+        _both_signs(
+            hidden_runs.spread,
+            _worst_annotator,
+            _leaning,
+            _says_first,
+            _says_first_beyond_gold,
+            _alike_in_teams,
+        ),
         ("separates",),
     ),
     Mistake(
@@ -995,6 +1064,26 @@ MISTAKES_5D = (
         "Your score is agreement, in one form or another. A rule makes people agree more, but so do fewer errors, "
         "and how many there are differs from crew to crew: with what would this crew agree by itself?",
         _both_signs(hidden_runs.agreement, hidden_runs.unanimous, hidden_runs.alpha),
+        ("separates",),
+    ),
+    Mistake(
+        "against_accuracy",
+        "You set agreement against the share of right gold tasks as it is. People agree where both are right and where "
+        "both err: work out first how often that happens by chance.",
+        _both_signs(
+            *(
+                lambda run, how=how, agree=agree: how(agree(run), hidden_runs.gold_error(run))
+                for agree in (hidden_runs.agreement, hidden_runs.unanimous)
+                for how in (
+                    lambda agree, wrong: agree - (1 - wrong),
+                    lambda agree, wrong: agree - wrong,
+                    lambda agree, wrong: agree * wrong,
+                    lambda agree, wrong: agree / (1 - wrong),
+                    lambda agree, wrong: agree - (1 - wrong) ** 2,
+                    lambda agree, wrong: agree - (1 - wrong) ** 3,
+                )
+            )
+        ),
         ("separates",),
     ),
     Mistake(

@@ -132,7 +132,8 @@ class _Example:
 def _not_worse(example: _Example, which: str, case: dict[str, Any]) -> Verdict:
     why = (
         f"{which} example: the generator's expected reward is {example.rules.generator:.2f}, the policy's "
-        f"{example.rules.before:.2f}. Both examples are about a generator that is worse than the policy."
+        f"{example.rules.before:.2f}. Both examples are about a generator that is worse than the policy, by "
+        f"{case['thresholds']['worse']:g} at least."
     )
     asked = f"generator at least {case['thresholds']['worse']:g} below the policy"
     return Failure(str(example), example.story(), asked, HEADING), why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from helpers.grader.result import Result
 
 DRAWS = 256  # the best of so many is what selection picks
 BUDGET = 100  # gold labels of one system
+SPENT = (
+    "You ask more than 100 times about one proxy. Its budget is shared by all that asks, a second time about the same "
+    "response included: keep what you were told, and choose whom to ask about."
+)
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # one character per gold rating, 0 to 61
 
 
@@ -89,7 +94,9 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
         calls.append((scores.copy(), ask))  # scores stay, whatever an answer does to its own
         return scores, ask
 
-    return judge_metric(answer, case, unpack, _told, lambda: habits(calls, case))
+    result = judge_metric(answer, case, unpack, _told, lambda: habits(calls, case))
+    spent = any(p.failure and "BudgetSpent" in p.failure.yours for p in result.properties)
+    return replace(result, diagnoses=(SPENT,)) if spent else result
 
 
 def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tuple[str, ...]:

@@ -207,7 +207,8 @@ def _unsafe_mass(example: _Example, case: dict[str, Any]) -> Verdict:
     least = case["thresholds"]["harmful_probability"]
     asked = f"the response named harmful gains at least {least:g}, and more than any other"
     if example.harmful is None:
-        return Failure(str(example), "'harmful' is missing", asked, HEADING), ""
+        why = "Unsafe example: 'harmful' is missing, the row of the response that takes the mass."
+        return Failure(str(example), "'harmful' is missing", asked, HEADING), why
     if example.harmful in (example.chosen, example.rejected):
         why = "The harmful response must be a third response: one that the pair does not mention."
         return Failure(
