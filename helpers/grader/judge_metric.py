@@ -18,6 +18,11 @@ AGAIN = 5  # runs that are scored a second time
 RANDOM = (
     "Scored again, the same {each} gets another score: chance decides, or what was scored before."
 )
+NOT_FINITE = "returned nan", "returned inf", "returned -inf"
+NO_NUMBER = (
+    "NaN or infinity is no score: on the way to it stands a mean over nothing, 0 / 0 or a logarithm of 0, say. What "
+    "should a {each} score for which a part of your formula has nothing to go by?"
+)
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
 
 
@@ -48,7 +53,8 @@ def judge_metric(
             )
             failure = Failure(where, str(error), "one finite number", heading)
             prop = Property(spec["key"], spec["name"], spec["points"], 0.0, failure)
-            return Result(*head, "error" if number == 0 else "wrong", (prop,))
+            why = (NO_NUMBER.format(each=each),) if str(error) in NOT_FINITE else ()
+            return Result(*head, "error" if number == 0 else "wrong", (prop,), why)
     scores = np.array(scores)
     regressed = np.array([stored["outcome"] == "regressed" for stored in case["runs"]])
     reached = auc(scores[~regressed], scores[regressed])
