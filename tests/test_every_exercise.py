@@ -366,6 +366,7 @@ def test_constant_upside_down_and_unusable_scores_are_told_apart(part):
     each = case(part).get("each", "run")
     assert unusable.score == 0.0 and unusable.failure.inputs == f"{each} 3 of 40"
     assert "nan" in unusable.failure.yours
+    assert len(unusable.diagnoses) == 1 and "NaN or infinity is no score" in unusable.diagnoses[0]
 
 
 @every_metric

@@ -20,8 +20,8 @@ RANDOM = (
 )
 MANY = "One {each} is to get one number, and yours gets {size}: a mean or a sum over the entries is missing."
 NOT_FINITE = (
-    "The score of this {each} is NaN or infinite: look for 0 / 0, the logarithm of 0 or the mean of nothing. Something "
-    "that other {each}s have may occur in it never."
+    "NaN or infinity is no score: on the way to it stands a mean over nothing, 0 / 0 or a logarithm of 0, say. What "
+    "should a {each} score for which a part of your formula has nothing to go by?"
 )
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
 

@@ -15,6 +15,11 @@ from solutions.ex06_preference_pair import answers, hidden_runs
 # ---- 6a ------------------------------------------------------------------------------------
 
 
+def pair_in_an_array(chosen, rejected):
+    """The three texts in a NumPy array."""
+    return np.array(pair_by_pattern(chosen, rejected), dtype=object)
+
+
 def pair_by_pattern(chosen, rejected):
     """A regular expression that finds where turns begin; a list."""
     sides = []
@@ -162,7 +167,7 @@ def copied_loops(records):
 
 
 RIGHT = {
-    "6a": (pair_by_pattern, pair_by_parts),
+    "6a": (pair_by_pattern, pair_by_parts, pair_in_an_array),
     "6b": (groups_by_walk, groups_by_powers, groups_by_components, groups_by_roots),
     "6c": (balanced_tails,),
     "6d": (copied_count, copied_loops),

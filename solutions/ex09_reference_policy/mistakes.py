@@ -212,6 +212,14 @@ def _at_the_left(tokens, mask, n_prompt, end):
     return reply & (ends.cumsum(1) - ends == 0)
 
 
+def _as_if_at_the_left(tokens, mask, n_prompt, end):
+    """Reads every row as if its text began in the first column."""
+    places = torch.arange(tokens.shape[1])
+    reply = (places >= n_prompt[:, None]) & (places < mask.sum(1)[:, None])
+    ends = (reply & (tokens == end)).int()
+    return reply & (ends.cumsum(1) - ends == 0)
+
+
 def _ignores_mask(tokens, mask, n_prompt, end):
     return _at_the_left(tokens, torch.ones_like(mask), n_prompt, end)
 
@@ -519,7 +527,12 @@ MISTAKES_9A = (
         "padding_left",
         "You count the prompt's tokens from the left edge of the table. Behind padding the text begins later: count "
         "from its own first token.",
-        (_other(_at_the_left), _other(_ignores_mask), _by_rows(_walk(begin=lambda first, n: n))),
+        (
+            _other(_at_the_left),
+            _other(_ignores_mask),
+            _other(_as_if_at_the_left),
+            _by_rows(_walk(begin=lambda first, n: n)),
+        ),
         ("padded",),
     ),
     Mistake(
@@ -783,6 +796,17 @@ MISTAKES_9B = (
         ("swap",),
     ),
     Mistake(
+        "put_back",
+        "You put what was learned back on the wrong reference, so π_ref is nowhere in your result: at β′ = β it is the "
+        "run's policy again.",
+        (
+            _table(lambda p, w, r, b, c: w + b / c * (p - w)),
+            _table(lambda p, w, r, b, c: w + c / b * (p - w)),
+            _in_probabilities(lambda p, w, r, b, c: w * (p / w) ** (b / c)),
+        ),
+        ("swap", "beta"),
+    ),
+    Mistake(
         "unlearned",
         "You take away from π_ref what was learned, instead of adding it: what the policy says *more* often than ν has "
         "the larger reward.",
@@ -926,6 +950,17 @@ MISTAKES_9B = (
             _table(lambda p, w, r, b, c: c / b * r + p - w),
             _table(lambda p, w, r, b, c: b / c * r + p - w),
             _in_probabilities(lambda p, w, r, b, c: r ** (b / c) * p / w),
+        ),
+        ("beta",),
+    ),
+    Mistake(
+        "beta_on_references",
+        "Your exponent acts on the exchange of one reference for the other, π_ref / ν. β scales rewards, and these are "
+        "in what the policy says more often than ν.",
+        (
+            _table(lambda p, w, r, b, c: p + b / c * (r - w)),
+            _table(lambda p, w, r, b, c: p + c / b * (r - w)),
+            _in_probabilities(lambda p, w, r, b, c: p * (r / w) ** (b / c)),
         ),
         ("beta",),
     ),

@@ -199,6 +199,9 @@ def inputs_10b() -> dict[str, Inputs]:
         "two samples, nats cost": given([0, 1], [3, 1], [1], 2.0),
         "four samples, nats cost": given(four, gold, [2, 0.5, 1], 0.5),
         "two prompts": given(two, golds, [2, 1], 0.5),
+        "three prompts": given(
+            [[0, 1], [0, 2], [1, 0]], [[3, 1], [0, 2], [1, 4]], [2, 1], 0.5
+        ),  # the middle one is not the mean
         "five prompts, float32": given(
             rng.normal(size=(5, 8)).round(1) + np.arange(5)[:, None],
             rng.normal(size=(5, 8)).round(1),
@@ -260,7 +263,7 @@ PROPERTIES_10B = [
         "each prompt on its own, then the mean",
         0.4,
         "expected",
-        _both("two prompts", "five prompts, float32"),
+        _both("two prompts", "three prompts", "five prompts, float32"),
         values=True,
     ),
     prop(

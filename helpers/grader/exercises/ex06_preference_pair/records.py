@@ -36,7 +36,9 @@ RANDOM = (
 
 
 def read_triple(value: Any, inputs: Inputs) -> list[str]:
-    """The three texts of a pair. Raises Unusable."""
+    """The three texts of a pair, also in an array. Raises Unusable."""
+    if type(value) is np.ndarray and value.ndim == 1:
+        value = value.tolist()
     if type(value) not in (tuple, list):
         raise Unusable(
             returned(value)
