@@ -74,7 +74,7 @@ def test_scores_that_are_no_number_are_told():
     (told,) = graded("1d", lambda run: run["policy_won"].astype(float)).diagnoses
     assert "One run is to get one number" in told
     (told,) = graded("1d", lambda run: np.nan).diagnoses
-    assert "NaN or infinite" in told
+    assert "NaN or infinity" in told
 
 
 def test_asking_too_often_is_told():
