@@ -91,7 +91,7 @@ def test_no_public_helper_scores_on_any_part(function, monkeypatch):
 
 
 def comes_to_something(function, part):
-    """Whether a function returns anything on an input of a part: most helpers refuse every one, and then earn nothing."""
+    """Whether a function returns anything on an input of a part: most helpers refuse every one."""
     recorded = case(part)
     if "inputs" not in recorded:
         return True

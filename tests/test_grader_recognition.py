@@ -130,7 +130,12 @@ def test_answers_that_no_listed_mistake_explains_are_told_none():
 
 # ---- habits of any kind ---------------------------------------------------------------------
 
-LOSSES = ["1b", "2b", "3b", "4b", "7b", "8b"]  # one number, and no such mistake is listed
+LOSSES = ["1b", "2b", "3b", "4b", "7b", "8b"]  # one number
+LISTED = {
+    ("7b", "bits"),
+    ("8b", "bits"),
+    ("8b", "negative"),
+}  # there the exercise has words of its own
 
 HABITS = {
     "negative": (lambda x: -x, "the negative of what is asked"),
@@ -154,6 +159,9 @@ HABITS = {
 def test_habits_are_told_where_one_number_is_asked(part, name):
     change, sentence = HABITS[name]
     told = graded(part, changed(part, change)).diagnoses
+    if (part, name) in LISTED:
+        assert told in [(m["message"],) for m in case(part)["mistakes"]]
+        return
     assert sentence in told[-1] and (part == "3b" or len(told) == 1), told
 
 
@@ -189,7 +197,7 @@ def test_swapped_results_and_arguments_handed_back_are_told():
 
 def test_fractions_cut_off_are_not_called_independent_of_the_arguments():
     (told,) = graded("7b", changed("7b", lambda x: x.double().nan_to_num(0, 0, 0).long())).diagnoses
-    assert "cut off to whole numbers" in told
+    assert "whole numbers" in told
 
 
 def test_a_sum_in_place_of_a_mean_is_told_by_the_length_of_the_argument():
