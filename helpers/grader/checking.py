@@ -77,9 +77,9 @@ def check(part: str, answer: Callable | None) -> float:
     disk or from the frames of its callers and return what it finds there. ``check`` is for learning; marks come from a
     run on the instructor's machine.
     """
-    if not isinstance(part, str) or part not in parts():
-        raise ValueError(f"unknown part {part!r}: expected one of {', '.join(parts())}")
-    with kept():
+    with kept():  # around all: with a replaced isinstance, Python 3.12 and 3.13 find no file
+        if not isinstance(part, str) or part not in parts():
+            raise ValueError(f"unknown part {part!r}: expected one of {', '.join(parts())}")
         panel, score = _judged(part, answer)
         _show(panel)
     return score
