@@ -48,7 +48,7 @@ OWN = {  # notebooks of one cell each, beside the lesson
     ],
 }
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one server for all
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +139,10 @@ def scroll_through(page, look):
     """
     pane = "document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
     page.wait_for_function(f"{pane} && {pane}.scrollHeight > 5000")
-    scroll = f"() => {{ const p = {pane}, b = p.scrollTop; p.scrollTop += 1200; return p.scrollTop > b }}"
+    scroll = f"() => {{ const p = {pane}, b = p.scrollTop; p.scrollTop += 2400; return p.scrollTop > b }}"
     stuck = 0
     while stuck < 3:
-        time.sleep(0.4)
+        time.sleep(0.2)
         look()
         stuck = 0 if page.evaluate(scroll) else stuck + 1
         time.sleep(2.0 * stuck)
@@ -159,7 +159,9 @@ def test_the_lesson_opens_with_figures_and_mathematics(lab, page):
             "[...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)"
             ".map(i => i.src.slice(-80))"
         ))  # fmt: skip
-        formulas = max(formulas, page.locator("mjx-container").count())
+        formulas = max(
+            formulas, page.evaluate("document.getElementsByTagName('mjx-container').length")
+        )
         errors.update(page.evaluate(
             "[...document.querySelectorAll('mjx-merror, .jp-OutputArea [data-mime-type*=error], "
             "[data-mime-type*=stderr]')].map(e => e.textContent.slice(0, 200))"
