@@ -25,8 +25,10 @@ SCREENSHOTS = ROOT / "build" / "screenshots"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
 BUSY = "[...document.querySelectorAll('.jp-InputPrompt')].some(p => p.textContent.includes('*'))"
-ERRORS = """[...document.querySelectorAll('mjx-merror, .jp-OutputArea [data-mime-type*=error],
-    .jp-OutputArea [data-mime-type*=stderr]')].map(e => e.textContent.slice(0, 200))"""
+WRONG = (
+    "mjx-merror, .jp-OutputArea [data-mime-type*=error], .jp-OutputArea [data-mime-type*=stderr]"
+)
+ERRORS = f"[...document.querySelectorAll('{WRONG}')].map(e => e.textContent.slice(0, 200))"
 
 
 class Lab:
@@ -116,7 +118,8 @@ def photograph(seen, name: str) -> None:
 def open_notebook(page, lab: Lab, name: str, front_end: str = "lab/tree") -> None:
     """Open a notebook in JupyterLab (Notebook 7: "notebooks"), and wait for its first cell and its kernel."""
     page.goto(f"{lab.address}/{front_end}/{name}?reset")
-    page.wait_for_selector(".jp-Notebook .jp-Cell .jp-MarkdownOutput, .jp-Notebook .cm-content")
+    first = page.locator(".jp-Notebook :is(.jp-MarkdownOutput, .jp-CodeCell .cm-content):visible")
+    first.first.wait_for()
     until(lambda: lab.kernel_of(name) == ("idle", True), "the kernel did not start", 60)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
 

@@ -65,7 +65,7 @@ def test_a_far_section_is_reached_by_one_click_and_leads_back(lab, page):
     photograph(page, "working_copy")
     assert page.evaluate(OUTPUTS) == []
     characters = sorted(page.evaluate(CHARACTERS))
-    assert len(characters) > 5 and 70 <= characters[len(characters) // 2] <= 90, characters
+    assert len(characters) > 3 and 70 <= characters[len(characters) // 2] <= 90, characters
     far = headings(load(ROOT / "theory.ipynb"))
     for name in ("1.2", "7.4", "11"):
         lines = far[name].source.splitlines()
@@ -156,7 +156,7 @@ def test_the_panel_tells_the_cause_of_a_wrong_answer(lab, page):
     panel.get_by_text("two equal ratings express no preference").first.wait_for()
     panel.scroll_into_view_if_needed()
     photograph(page, "wrong_answer")
-    assert "0 of 2" in panel.text_content() and page.evaluate(ERRORS) == []
+    assert "1.1 of 2 points" in panel.text_content() and page.evaluate(ERRORS) == []
 
 
 ENDLESS = """from helpers.grader import check
@@ -172,7 +172,7 @@ def test_an_endless_answer_and_one_that_is_stopped_by_hand_get_a_panel(lab, page
     open_notebook(page, lab, "endless.ipynb")
     page.locator(".cm-content").first.click()
     page.keyboard.press("Shift+Enter")
-    page.get_by_text("begun").wait_for()
+    page.locator(".jp-OutputArea-output:has-text('begun')").wait_for()
     page.wait_for_timeout(500)
     page.locator(
         "[data-command='notebook:interrupt-kernel'], [title^='Interrupt the kernel']"

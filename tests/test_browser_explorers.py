@@ -3,6 +3,8 @@
 Their policies are small and untrained, written for the kernel into a file.
 """
 
+from functools import partial
+
 import pytest
 import torch
 from browsing import new_page, open_notebook, photograph, run_cell, until
@@ -117,12 +119,12 @@ def test_an_explorer_follows_keyboard_and_mouse_and_says_what_the_formula_gives(
         until(right, told)
 
     sliders, lists = box.locator(".noUi-handle"), box.locator("select")
-    for k in range(sliders.count()):
-        moves(lambda: push(sliders.nth(k)), f"slider {k} by keyboard")
-        moves(lambda: drag(sliders.nth(k)), f"slider {k} by mouse")
-    for k in {0, lists.count() - 1} if lists.count() else ():
-        for opened_by in ("keyboard", "mouse"):
-            moves(lambda: choose(lists.nth(k), opened_by), f"list {k} by {opened_by}")
+    for slider in sliders.all():
+        moves(partial(push, slider), "a slider by keyboard")
+        moves(partial(drag, slider), "a slider by mouse")
+    for field in {0: lists.first, lists.count() - 1: lists.last}.values() if lists.count() else ():
+        moves(partial(choose, field, "keyboard"), "a list by keyboard")
+        moves(partial(choose, field, "mouse"), "a list by mouse")
     spoken = box.locator("[role=status][aria-live=polite]")
     assert spoken.text_content() == drawing.get_attribute("aria-label")
     photograph(box, f"explorer_{name}")
