@@ -29,6 +29,16 @@ WRONG = (
     "mjx-merror, .jp-OutputArea [data-mime-type*=error], .jp-OutputArea [data-mime-type*=stderr]"
 )
 ERRORS = f"[...document.querySelectorAll('{WRONG}')].map(e => e.textContent.slice(0, 200))"
+IN_VIEW = """title => [...document.querySelectorAll('.jp-MarkdownOutput h2, .jp-MarkdownOutput h3')].some(
+    e => e.textContent.startsWith(title) && -60 < e.getBoundingClientRect().top
+        && e.getBoundingClientRect().top < innerHeight)"""
+CLICK = """text => {
+    const links = [...document.querySelectorAll('.jp-MarkdownOutput a')];
+    const link = links.find(e => e.textContent === text && -20 < e.getBoundingClientRect().top);
+    if (link) link.click();
+    return !!link;
+}"""
+OUTPUTS = "[...document.querySelectorAll('.jp-OutputArea-output')].map(o => o.textContent)"
 
 
 class Lab:
@@ -128,6 +138,18 @@ def run_cell(page) -> None:
     """Run the selected cell, wait until it has run, and select the next."""
     page.keyboard.press("Shift+Enter")
     page.wait_for_function(f"!{BUSY}")
+
+
+def drag(handle) -> None:
+    """Pull a slider's handle to the right by mouse, or to the left where it is at the right end."""
+    page, grip = handle.page, handle.bounding_box()
+    track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]").bounding_box()
+    x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
+    by = 40 if x + 40 < track["x"] + track["width"] else -40
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by, y, steps=3)
+    page.mouse.up()
 
 
 def until(true, what: str, seconds: float = 30.0) -> None:

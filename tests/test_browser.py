@@ -6,8 +6,20 @@ Pictures stay in build/screenshots.
 import re
 
 import pytest
-from browsing import BUSY, ERRORS, ROOT, new_page, open_notebook, photograph, run_cell, until
-from lesson_links import headings
+from browsing import (
+    BUSY,
+    CLICK,
+    ERRORS,
+    IN_VIEW,
+    OUTPUTS,
+    ROOT,
+    new_page,
+    open_notebook,
+    photograph,
+    run_cell,
+    until,
+)
+from lesson_links import titles
 
 from tools import website
 from tools.notebooks import load
@@ -17,16 +29,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 PANE = "document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
 IMAGES = """[...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)
     .map(i => i.src.slice(-80))"""
-IN_VIEW = """title => [...document.querySelectorAll('.jp-MarkdownOutput h2, .jp-MarkdownOutput h3')].some(
-    e => e.textContent.startsWith(title) && -60 < e.getBoundingClientRect().top
-        && e.getBoundingClientRect().top < innerHeight)"""
-CLICK = """text => {
-    const links = [...document.querySelectorAll('.jp-MarkdownOutput a')];
-    const link = links.find(e => e.textContent === text && -20 < e.getBoundingClientRect().top);
-    if (link) link.click();
-    return !!link;
-}"""
-OUTPUTS = "[...document.querySelectorAll('.jp-OutputArea-output')].map(o => o.textContent)"
 CHARACTERS = """[...document.querySelectorAll('.jp-RenderedMarkdown > p')].flatMap(p => {
     const range = document.createRange();
     range.selectNodeContents(p);
@@ -66,10 +68,9 @@ def test_a_far_section_is_reached_by_one_click_and_leads_back(lab, page):
     assert page.evaluate(OUTPUTS) == []
     characters = sorted(page.evaluate(CHARACTERS))
     assert len(characters) > 3 and 70 <= characters[len(characters) // 2] <= 90, characters
-    far = headings(load(ROOT / "theory.ipynb"))
+    far = titles(load(ROOT / "theory.ipynb"))
     for name in ("1.2", "7.4", "11"):
-        lines = far[name].source.splitlines()
-        title = next(line.lstrip("# ") for line in lines if line.startswith("#"))
+        title = far[name]
         page.wait_for_function(IN_VIEW, arg="What you will be able to")
         assert not page.evaluate(IN_VIEW, title)
         assert page.evaluate(CLICK, name)

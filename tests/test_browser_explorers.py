@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import torch
-from browsing import new_page, open_notebook, photograph, run_cell, until
+from browsing import drag, new_page, open_notebook, photograph, run_cell, until
 from conftest import perturbed
 from explorer_formulas import FORMULAS, agrees
 
@@ -60,18 +60,6 @@ def boxes(lab, chromium, given):
     assert found.count() == len(FORMULAS)
     yield {name: found.nth(k) for k, name in enumerate(FORMULAS)}
     page.context.close()
-
-
-def drag(handle):
-    """Pull a slider's handle to the right by mouse, or to the left where it is at the right end."""
-    page, grip = handle.page, handle.bounding_box()
-    track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]").bounding_box()
-    x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
-    by = 40 if x + 40 < track["x"] + track["width"] else -40
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + by, y, steps=3)
-    page.mouse.up()
 
 
 def push(handle):
