@@ -1062,6 +1062,10 @@ MISTAKES_6C = (
 
 # ---- 6d ------------------------------------------------------------------------------------
 
+CONSTANT = (
+    "All files get the same score: nothing that you compute differs between them. If you do compare people: is a pair "
+    "one pair to you whichever of its replies won?"
+)
 UPSIDE_DOWN = (
     "Your score separates the files, but upside down: larger must mean more likely copied."
 )
@@ -1079,6 +1083,17 @@ def _largest(of: Callable, least: int = 1) -> Callable:
 
 def _of_either(d):
     return d.all(0).sum() / d.any(0).sum()
+
+
+def _disputed(file) -> float:
+    """Share of the comparisons of which not all answers are the same."""
+    signs = hidden_runs.votes(file)
+    return float(np.mean([len({*row[row != 0]}) > 1 for row in signs.T]))
+
+
+def _mean_of_couples(file) -> float:
+    """Agreement of two people, the mean over all couples."""
+    return float(np.mean([agreed / shared for shared, agreed in hidden_runs.couples(file)]))
 
 
 MISTAKES_6D = (
@@ -1119,6 +1134,20 @@ MISTAKES_6D = (
         "comparisons in common reach a large one by chance: how many answers does yours rest on, and how many of "
         "them would chance have put there?",
         (_largest(lambda d: d.all(0).mean()), _largest(_of_either), _largest(_of_either, 20)),
+        ("separates",),
+    ),
+    Mistake(
+        "whoever",
+        "Your score stays the same if the answers to a comparison are dealt out anew among the people who gave them: it "
+        "does not know who answered what. A copy is one person's answers under another's name: compare two people.",
+        (_disputed, lambda file: -_disputed(file)),
+        ("separates",),
+    ),
+    Mistake(
+        "all_couples",
+        "Your score is a mean over all couples of people. Thirty-five of the thirty-six have copied nothing: one that "
+        "has hardly moves a mean. Look for the couple that stands out.",
+        (_mean_of_couples,),
         ("separates",),
     ),
     Mistake(

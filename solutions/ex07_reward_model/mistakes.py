@@ -889,6 +889,21 @@ UPSIDE_DOWN = (
     "Your score separates the models, but upside down: larger must mean more likely overconfident."
 )
 
+
+def _in_slices(of: Callable, chosen, rejected, slices) -> np.ndarray:
+    """Something of the margins of every slice that has pairs; of: margins → number."""
+    margin = chosen - rejected
+    return np.array([of(margin[slices == k]) for k in np.unique(slices)])
+
+
+def _forecast_of_chosen(margin) -> float:
+    return float(np.mean(1 / (1 + np.exp(-margin))))
+
+
+def _share_right(margin) -> float:
+    return float(np.mean(margin > 0))
+
+
 MISTAKES_7D = (
     Mistake(
         "accuracy",
@@ -919,7 +934,12 @@ MISTAKES_7D = (
         "Your score orders the models by the forecast, or the margin, of the response that was chosen. Stored like "
         "that, every label is 1, and the best forecaster would be one that always says 1. Turn the pairs: what did the "
         "model say of the response that it prefers, and how often did that one win?",
-        (hidden_runs.mean_margin, lambda *system: -hidden_runs.mean_margin(*system)),
+        (
+            hidden_runs.mean_margin,
+            lambda *system: -hidden_runs.mean_margin(*system),
+            lambda *system: max(1 - _in_slices(_forecast_of_chosen, *system)),
+            lambda *system: float(np.mean(1 - _in_slices(_forecast_of_chosen, *system))),
+        ),
         ("separates",),
     ),
     Mistake(
@@ -937,6 +957,33 @@ MISTAKES_7D = (
             hidden_runs.mean_slice_ece,
             hidden_runs.largest_slice_ece,
             hidden_runs.largest_absolute_gap,
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "ranks",
+        "Your score stays the same if all margins are three times as large: it knows which response of a pair is "
+        "preferred, not how sure the model is of it. Twins rank every pair alike.",
+        (
+            lambda *system: -min(_in_slices(_share_right, *system)),
+            lambda *system: float(np.std(_in_slices(_share_right, *system))),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "slices_ignored",
+        "Your score stays the same if pairs change their slices among them: it takes all pairs together, and there a "
+        "small slice hardly counts.",
+        (lambda chosen, rejected, slices: float(np.std(chosen - rejected)),),
+        ("separates",),
+    ),
+    Mistake(
+        "single_scores",
+        "Your score changes if a number is added to both scores of a pair. Where these lie is arbitrary; what the model "
+        "says of a pair is in the difference.",
+        (
+            lambda chosen, rejected, slices: float(chosen.mean()),
+            lambda chosen, rejected, slices: float(np.mean(1 / (1 + np.exp(-chosen)))),
         ),
         ("separates",),
     ),

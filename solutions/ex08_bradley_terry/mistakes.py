@@ -801,6 +801,23 @@ UPSIDE_DOWN = (
     "Your score separates the surveys, but upside down: larger must mean more likely too narrow."
 )
 
+
+def _rates_of_people(run) -> np.ndarray:
+    answered, won = hidden_runs.by_annotator(run)
+    return won / answered
+
+
+def _people_alike(run) -> float:
+    """Variance of a mean of people's rates, against the interval."""
+    rates, rate = _rates_of_people(run), run["won"].mean()
+    assumed = ((run["high"] - run["low"]) * rate * (1 - rate)) ** 2
+    return float(rates.var() / len(rates) / assumed)
+
+
+def _rates_against_width(run) -> float:
+    return float(_rates_of_people(run).std() / (run["high"] - run["low"]))
+
+
 MISTAKES_8D = (
     Mistake(
         "size",
@@ -834,6 +851,20 @@ MISTAKES_8D = (
         "You measure how much annotators' own win rates differ. Rates of people with few answers differ by chance "
         "alone, and each counts alike here; and how much they may differ depends on the interval that was reported.",
         (hidden_runs.spread_of_rates, hidden_runs.dissenters),
+        ("separates",),
+    ),
+    Mistake(
+        "people_alike",
+        "You compare the spread of annotators' own rates with the interval, and every rate counts alike. Those of "
+        "people with few answers differ by chance, and it is the people with many who move the total.",
+        (_people_alike, _rates_against_width),
+        ("separates",),
+    ),
+    Mistake(
+        "whoever",
+        "Your score stays the same if the answers change hands: it does not know who answered what. Twins have the "
+        "same numbers otherwise.",
+        (lambda run: float(run["high"] + run["low"]), lambda run: -float(run["high"] + run["low"])),
         ("separates",),
     ),
     Mistake(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from solutions.ex09_reference_policy import hidden_runs
@@ -1188,6 +1189,22 @@ MISTAKES_9D = (
         "Your score is the mean log-ratio of a slice. Its size depends on how much the policy has learned there, which "
         "is no fault. Ask not how large the log-ratios are, but whether they are right: what do they predict?",
         (hidden_runs.largest_signed_slice_ratio, hidden_runs.largest_slice_kl_of_reference),
+        ("separates",),
+    ),
+    Mistake(
+        "own_replies",
+        "Your score reads the log-ratios of the policy's replies only. What they claim about π_ref, its own replies "
+        "would have to bear out.",
+        (
+            lambda run: float(hidden_runs.ratios(run)[run["by_policy"]].std()),
+            lambda run: float(hidden_runs.ratios(run)[run["by_policy"]].max()),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "counts",
+        "No log-ratio enters your score: it counts replies. Twins have as many.",
+        (lambda run: -float(np.bincount(run["slices"]).min()), lambda run: float(len(run["slices"]))),
         ("separates",),
     ),
     Mistake(

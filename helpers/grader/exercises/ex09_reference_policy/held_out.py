@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.cases import case
-from helpers.grader.judge_metric import judge_metric
+from helpers.grader.judge_metric import Change, judge_metric
 from helpers.grader.result import Result
 
 Run = dict[str, np.ndarray]
@@ -49,6 +49,23 @@ def _told(stored: dict[str, Any]) -> str:
     )
 
 
+def _added(run: Run, *names: str, where: np.ndarray | bool = True) -> tuple[Run]:
+    """Some nats, the same in each of ``names``, added to the log-probabilities of the replies ``where``."""
+    nats = np.random.default_rng(0).normal(0, 0.5, size=len(run["slices"])) * where
+    return ({**run, **{name: run[name] + nats for name in names}},)
+
+
+CHANGES = (
+    Change("counts", lambda run: _added(run, "policy_logps")),
+    Change("likelihood", lambda run: _added(run, "policy_logps", "ref_logps"), matters=False),
+    Change("own_replies", lambda run: _added(run, "ref_logps", where=~run["by_policy"])),
+    Change(
+        "whole",
+        lambda run: ({**run, "slices": np.random.default_rng(0).permutation(run["slices"])},),
+    ),
+)
+
+
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Score all hidden runs with ``reference_score``; points as in ``judge_metric``."""
-    return judge_metric(answer, case, lambda stored: (replies(stored),), _told)
+    return judge_metric(answer, case, lambda stored: (replies(stored),), _told, changes=CHANGES)
