@@ -202,6 +202,12 @@ def vector(value: Any, name: str) -> np.ndarray:
     return found
 
 
+def refuse_logarithms(values: np.ndarray, name: str) -> None:
+    """Raises Unusable where probabilities are asked and their logarithms are given."""
+    if values.size and (values <= 0).all() and abs(np.exp(values).sum() - 1) < 0.01:
+        raise Unusable(f"{name!r} holds logarithms of probabilities: expected the probabilities")
+
+
 def _read(value: Any, name: str) -> np.ndarray:
     try:
         return plain(value)

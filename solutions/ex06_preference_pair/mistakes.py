@@ -21,6 +21,7 @@ from solutions.ex06_preference_pair.answers import (
     cut,
     cut_examples,
     goes_on,
+    groups,
     linked,
     preference_pair,
     refuse_dialogues,
@@ -63,6 +64,20 @@ def _common_start_by_hand(chosen, rejected):
     if preference_pair(chosen, rejected) and not chosen[:n].strip():
         raise ValueError
     return chosen[:n], chosen[n:], rejected[n:]
+
+
+def _common_start_whatever(chosen, rejected):
+    """No record is refused, whoever speaks last and whatever was said before."""
+    n = len(os.path.commonprefix([chosen, rejected]))
+    return chosen[:n], chosen[n:], rejected[n:]
+
+
+def _common_start_of_two(chosen, rejected):
+    """Refused is only what does not begin with the same turn."""
+    found = _common_start_whatever(chosen, rejected)
+    if ASSISTANT not in found[0]:
+        raise ValueError("two prompts")
+    return found
 
 
 def _loose(pattern: str) -> Callable:
@@ -240,7 +255,7 @@ MISTAKES_6A = (
         "common_start",
         "You take as prompt whatever the two texts have in common. Two replies may begin with the same words, and "
         "these belong to the replies: look for the turn, not for the first difference.",
-        (_common_start, _common_start_by_hand),
+        (_common_start, _common_start_by_hand, _common_start_whatever, _common_start_of_two),
         ("one_turn", "alike"),
     ),
     Mistake(
@@ -750,7 +765,25 @@ def _all_together(prompts, near):
     return [0] * len(prompts)
 
 
+def _by_size(prompts, near):
+    """The numbers of the groups, the largest group's first."""
+    label = groups(prompts, near)
+    return sorted(label, key=lambda k: (-label.count(k), k))
+
+
 MISTAKES_6B = (
+    Mistake(
+        "order",
+        "Your numbers stand in the order of the groups, not of the prompts: the first number is asked for the first "
+        "prompt, and so on.",
+        (
+            lambda prompts, near: sorted(groups(prompts, near)),
+            lambda prompts, near: sorted(groups(prompts, near), reverse=True),
+            lambda prompts, near: groups(prompts, near)[::-1],
+            _by_size,
+        ),
+        ("near", "goes_on"),
+    ),
     Mistake(
         "direct",
         "Your groups hold only what is linked directly. If A is linked to B and B to C, a split that parts A from C "

@@ -87,6 +87,23 @@ def _winner_first(rewards, first, second, grades):
     return torch.where(turn[:, None], turned, rows)
 
 
+def _winner_first_each(ties: Callable) -> Callable:
+    """Every comparison as (winner, loser), merged where these are the same; ties: (first, second) → which is first."""
+
+    def table(rewards, first, second, grades):
+        found = {}
+        for f, s, grade in zip(first.tolist(), second.tolist(), grades.tolist()):
+            place = (f, s) if grade > 0 else (s, f) if grade < 0 else ties(f, s)
+            found.setdefault(place, []).append((abs(grade) + 2) / 4)
+        rows = [
+            (i, j, (rewards[i] - rewards[j]).item(), _mean(labels), len(labels))
+            for (i, j), labels in found.items()
+        ]
+        return torch.tensor(rows, dtype=rewards.dtype)
+
+    return _checked(table)
+
+
 def _label_not_turned(rewards, first, second, grades):
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     return turned_table(rewards, low, high, (grades + 2) / 4)
@@ -172,7 +189,12 @@ MISTAKES_7A = (
         "winner_first",
         "Your rows put the preferred response first, so that no label is below one half. A forecaster who always says "
         "1 then looks good. Which response comes first must not depend on who won: here, the smaller number.",
-        (_checked(_winner_first),),
+        (
+            _checked(_winner_first),
+            _winner_first_each(lambda first, second: (first, second)),
+            _winner_first_each(lambda first, second: (min(first, second), max(first, second))),
+            _winner_first_each(lambda first, second: (second, first)),
+        ),
         _VALUES_7A,
     ),
     Mistake(
@@ -199,7 +221,11 @@ MISTAKES_7A = (
     Mistake(
         "grades_lost",
         "Your labels know who won, not by how much: ‘slightly’ counts as ‘clearly’. It is worth three quarters.",
-        (_crediting(_hard),),
+        (
+            _crediting(_hard),
+            _crediting(lambda grades: (grades > 0).to(grades.dtype)),
+            _crediting(lambda grades: (grades >= 0).to(grades.dtype)),
+        ),
         ("grades", "repeated"),
     ),
     Mistake(

@@ -66,6 +66,11 @@ def _direct_by_counts(right, wins, reach):
     return found.fill_diagonal_(0.0)
 
 
+def _met_only(right, wins, reach):
+    """Right for two items that met; of all others nothing."""
+    return torch.where(wins + wins.T > 0, right, torch.nan).fill_diagonal_(0.0)
+
+
 def _infinite_within(steps: int) -> Callable:
     """Right, but ±∞ stands only where so many arrows lead from one item to the other."""
 
@@ -193,7 +198,7 @@ MISTAKES_8A = (
         "You look at what two items did against *each other*. Comparisons with others speak too: if A and B traded "
         "wins and so did B and C, then A − C is a number although the two never met, and a chain of wins puts its "
         "first item above its last.",
-        (_afterwards(_direct), _afterwards(_direct_by_counts)),
+        (_afterwards(_direct), _afterwards(_direct_by_counts), _afterwards(_met_only)),
         ("finite", "infinite"),
     ),
     Mistake(

@@ -1180,7 +1180,7 @@ MISTAKES_10D = (
     Mistake(
         "few",
         "You ask for few of the sixty grades. From so few a slope is known badly, and what you find is mostly chance.",
-        tuple(map(_of_few, (6, 10, 15))),
+        tuple(map(_of_few, (4, 6, 10))),
         ("separates",),
     ),
     Mistake(

@@ -17,7 +17,7 @@ from helpers.grader.result import Result
 from helpers.grader.run_answer import Unusable, attempt, numbers_returned
 
 BUDGET = 60  # different samples of the policy that are graded for one run
-FEW = 25  # of them, with which chance decides more than β does
+FEW = 12  # of them, with which chance decides more than β does
 Run = dict[str, np.ndarray | float]
 
 
