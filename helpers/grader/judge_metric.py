@@ -57,12 +57,13 @@ def judge_metric(
     told: Callable[[dict], str],
     habits: Callable[[], tuple[str, ...]] = tuple,
     changes: tuple[Change, ...] = (),
+    otherwise: Callable[[], tuple[str, ...]] = tuple,
 ) -> Result:
     """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
 
     unpack: stored run → the arguments of one call; told: stored run → one line about it.
-    habits: what is to be said, once all runs are scored, before mistakes are looked up; changes: what is tried where
-    none is found. case["each"], if given, is what a run is called; case["constant"] is told in place of ``CONSTANT``.
+    habits: what is to be said, once all runs are scored, before mistakes are looked up; changes, then ``otherwise``:
+    what is tried where none is found. case["each"], if given, is what a run is called; case["constant"] is told in place of ``CONSTANT``.
     """
     each = case.get("each", "run")
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
@@ -99,14 +100,15 @@ def judge_metric(
         constant = case.get("constant", CONSTANT.format(each=each))
         return judged(*head, properties, habits() or (constant,), note)
     known, turned = recognised(case["mistakes"], scores)
-    if not known and reached > 1 - high:
-        known = _by_changes(answer, case, unpack, changes)
+    two_values = len(np.unique(scores)) == 2
+    if not known and not two_values and reached > 1 - high:
+        known = _by_changes(answer, case, unpack, changes) or otherwise()
     if reached <= TURNED and (turned or not known):
         note += f" Turned round, your score would reach {1 - reached:.2f}."
         if reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
             return judged(*head, properties, (case["upside_down"],), note)
         known += (case["upside_down"],)
-    if not known and len(np.unique(scores)) == 2:
+    if not known and two_values:
         known = (TWO_VALUES.format(each=each),)
     return judged(*head, properties, habits() or known, note)
 
@@ -126,9 +128,12 @@ def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.
 def _by_changes(
     answer: Callable, case: dict, unpack: Callable, changes: tuple[Change, ...]
 ) -> tuple[str, ...]:
-    """The mistake that the first change reveals which does so on each of the first runs; or nothing."""
+    """The mistake that the first change reveals which does so on each of the first runs; or nothing.
+
+    A score that is one number on most of them, cut off at 0, say, moves little whatever it reads.
+    """
     for tried in changes:
-        moved = []
+        moved, scores = [], set()
         for stored in case["runs"][:AGAIN]:
             try:
                 before = _score(attempt(answer, *unpack(stored)))
@@ -136,7 +141,8 @@ def _by_changes(
             except Unusable:
                 break  # on what an answer does not survive, it says nothing
             moved.append(not np.isclose(after, before, rtol=1e-6, atol=1e-12))
-        if len(moved) == AGAIN and (not any(moved) if tried.matters else all(moved)):
+            scores.add(before)
+        if len(moved) == AGAIN and len(scores) > AGAIN // 2 and (not any(moved) if tried.matters else all(moved)):
             return tuple(m["message"] for m in case["mistakes"] if m["key"] == tried.key)
     return ()
 

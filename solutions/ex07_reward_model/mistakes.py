@@ -225,6 +225,8 @@ MISTAKES_7A = (
             _crediting(_hard),
             _crediting(lambda grades: (grades > 0).to(grades.dtype)),
             _crediting(lambda grades: (grades >= 0).to(grades.dtype)),
+            _of_each_pair(lambda labels: _mean([float(q > 0.5) for q in labels])),
+            _of_each_pair(lambda labels: _mean([float(q >= 0.5) for q in labels])),
         ),
         ("grades", "repeated"),
     ),

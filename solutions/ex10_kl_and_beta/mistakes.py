@@ -461,6 +461,8 @@ MISTAKES_10A = (
             _rows(lambda *row: _marked(beta_of_row(*row), -1.0)),
             _rows(lambda *row: _marked(beta_of_row(*row), -math.inf)),
             _rows(lambda *row: _marked(beta_of_row(*row), 1e9)),
+            _rows(lambda *row: _marked(beta_of_row(*row), math.inf)),
+            _rows(lambda *row: _marked(beta_of_row(*row), 0.0)),
         ),
         ("turned", "unfit", "new", "given_up", "undetermined"),
     ),

@@ -6,7 +6,6 @@ Grades cost: a run's ``grade`` answers for ``BUDGET`` different samples and then
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,12 +107,15 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
 
     Where nothing is recognised: whether few grades are asked for, and whether a grade and its sample's proxy meet.
     """
-    result = judge_metric(
-        answer, case, unpack, _told, lambda: _habits(answer, case), changes=CHANGES
+    return judge_metric(
+        answer,
+        case,
+        unpack,
+        _told,
+        lambda: _habits(answer, case),
+        CHANGES,
+        lambda: _use_of_grades(answer, case),
     )
-    if result.diagnoses or result.status != "wrong":
-        return result
-    return replace(result, diagnoses=_use_of_grades(answer, case))
 
 
 def _use_of_grades(answer: Callable, case: dict[str, Any]) -> tuple[str, ...]:
