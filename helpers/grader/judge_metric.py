@@ -41,13 +41,12 @@ CONSTANT = "All {each}s get the same score: nothing that you compute differs bet
 class Change:
     """A change of a run that shows what a score reads. change: arguments of a call → those of another, fresh ones.
 
-    key: of the mistake that is told where scores stay as they are although the change matters, or, if it does not
-    ``matter``, where they do not stay.
+    key: of the mistake that is told if all scores ``stay``, ``move`` or ``rise`` at it.
     """
 
     key: str
     change: Callable[..., tuple]
-    matters: bool = True
+    told_if: str = "stay"
 
 
 def judge_metric(
@@ -133,16 +132,18 @@ def _by_changes(
     A score that is one number on most of them, cut off at 0, say, moves little whatever it reads.
     """
     for tried in changes:
-        moved, scores = [], set()
+        seen, scores = [], set()
         for stored in case["runs"][:AGAIN]:
             try:
                 before = _score(attempt(answer, *unpack(stored)))
                 after = _score(attempt(answer, *tried.change(*unpack(stored))))
             except Unusable:
                 break  # on what an answer does not survive, it says nothing
-            moved.append(not np.isclose(after, before, rtol=1e-6, atol=1e-12))
+            moved = not np.isclose(after, before, rtol=1e-6, atol=1e-12)
+            seen.append({"stay": not moved, "move": moved, "rise": moved and after > before})
             scores.add(before)
-        if len(moved) == AGAIN and len(scores) > AGAIN // 2 and (not any(moved) if tried.matters else all(moved)):
+        told = len(seen) == AGAIN and all(found[tried.told_if] for found in seen)
+        if told and len(scores) > AGAIN // 2:
             return tuple(m["message"] for m in case["mistakes"] if m["key"] == tried.key)
     return ()
 

@@ -1124,6 +1124,11 @@ def _disputed(file) -> float:
     return float(np.mean([len({*row[row != 0]}) > 1 for row in signs.T]))
 
 
+def _most_alike(file) -> float:
+    """The most answers in which two people agree."""
+    return float(max(agreed for _, agreed in hidden_runs.couples(file)))
+
+
 def _mean_of_couples(file) -> float:
     """Agreement of two people, the mean over all couples."""
     return float(np.mean([agreed / shared for shared, agreed in hidden_runs.couples(file)]))
@@ -1151,7 +1156,7 @@ MISTAKES_6D = (
         "agreement",
         "You look for the two people who agree most. Careful people agree too, on comparisons where everybody does. "
         "Which agreements would be surprising between two people who never met?",
-        (hidden_runs.largest_agreement(1), hidden_runs.largest_agreement(20)),
+        (hidden_runs.largest_agreement(1), hidden_runs.largest_agreement(20), _most_alike),
         ("separates",),
     ),
     Mistake(

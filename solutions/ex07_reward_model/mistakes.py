@@ -928,6 +928,14 @@ def _forecast_of_chosen(margin) -> float:
     return float(np.mean(1 / (1 + np.exp(-margin))))
 
 
+def _lost(margin) -> float:
+    return float(np.logaddexp(0, -margin).mean())
+
+
+def _sure(margin) -> float:
+    return float(np.mean(1 / (1 + np.exp(-abs(margin)))))
+
+
 def _share_right(margin) -> float:
     return float(np.mean(margin > 0))
 
@@ -947,14 +955,19 @@ MISTAKES_7D = (
         (
             hidden_runs.mean_confidence,
             lambda chosen, rejected, slices: float(np.abs(chosen - rejected).mean()),
+            lambda *system: max(_in_slices(_sure, *system)),
         ),
         ("separates",),
     ),
     Mistake(
         "loss",
-        "Your score orders the models by a loss over all pairs. A loss is large where pairs are hard, whatever the "
+        "Your score orders the models by a loss, of all pairs or of a slice. A loss is large where pairs are hard, whatever the "
         "forecasts; compare with what the model itself expects to lose.",
-        (hidden_runs.log_loss, lambda *system: -hidden_runs.log_loss(*system)),
+        (
+            hidden_runs.log_loss,
+            lambda *system: -hidden_runs.log_loss(*system),
+            lambda *system: max(_in_slices(_lost, *system)),
+        ),
         ("separates",),
     ),
     Mistake(

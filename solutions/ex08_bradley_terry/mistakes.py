@@ -224,8 +224,8 @@ MISTAKES_8A = (
     ),
     Mistake(
         "prior",
-        "You get a finite number for every pair, or for every pair that met: a prior, or wins that nobody had, speak "
-        "there. Asked is what the comparisons say by themselves.",
+        "You get a finite number for every pair, or for every pair that met: a search that stopped, a prior, or wins "
+        "that nobody had, speak there. Asked is what the comparisons say by themselves.",
         (
             _with_prior(1.0),
             _with_prior(10.0),
@@ -517,6 +517,22 @@ def _first_scale(strengths, cuts, records):
     return strengths, cuts[:1], torch.cat([records[:, :1] * 0, records[:, 1:]], dim=1)
 
 
+def _scale_of(choose: Callable) -> Callable:
+    """Everybody with one scale; choose: (cuts, records) → (G − 1,)."""
+
+    def change(strengths, cuts, records):
+        of_nobody = torch.cat([records[:, :1] * 0, records[:, 1:]], dim=1)
+        return strengths, choose(cuts, records)[None], of_nobody
+
+    return change
+
+
+def _scales_by_place(strengths, cuts, records):
+    """The record's place taken for its annotator."""
+    who = torch.arange(len(records))[:, None] % len(cuts)
+    return strengths, cuts, torch.cat([who, records[:, 1:]], dim=1)
+
+
 def _mean_of_annotators(strengths, cuts, records):
     refuse_cuts(cuts)
     terms = _right_terms(*placed(strengths, cuts, records))
@@ -629,9 +645,16 @@ MISTAKES_8B = (
     ),
     Mistake(
         "one_scale",
-        "You use one scale for everybody (a mean of the cuts, or those of annotator 0). One person's ‘clearly’ is "
+        "You use one scale for everybody (a mean of the cuts, or those of one annotator), or somebody else's. One person's ‘clearly’ is "
         "another's ‘slightly’: each record is read with the cuts of whoever wrote it.",
-        (_reading(_one_scale), _reading(_first_scale)),
+        (
+            _reading(_one_scale),
+            _reading(_first_scale),
+            _reading(_scale_of(lambda cuts, records: cuts[-1])),
+            _reading(_scale_of(lambda cuts, records: cuts.median(0).values)),
+            _reading(_scale_of(lambda cuts, records: cuts[records[:, 0]].mean(0))),
+            _reading(_scales_by_place),
+        ),
         ("own",),
     ),
     Mistake(
@@ -862,7 +885,11 @@ MISTAKES_8D = (
         "people_alike",
         "You compare the spread of annotators' own rates with the interval, and every rate counts alike. Those of "
         "people with few answers differ by chance, and it is the people with many who move the total.",
-        (_people_alike, _rates_against_width),
+        (
+            _people_alike,
+            _rates_against_width,
+            lambda run: float(np.ptp(_rates_of_people(run)) / (run["high"] - run["low"])),
+        ),
         ("separates",),
     ),
     Mistake(

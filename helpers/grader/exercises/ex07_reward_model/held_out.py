@@ -49,8 +49,9 @@ def _moved(chosen, rejected, slices) -> Pairs:
 
 
 CHANGES = (
-    Change("single_scores", _moved, matters=False),
+    Change("single_scores", _moved, told_if="move"),
     Change("ranks", lambda chosen, rejected, slices: (3 * chosen, 3 * rejected, slices)),
+    Change("no_direction", lambda c, r, slices: (c / 4, r / 4, slices), told_if="rise"),
     Change("slices_ignored", lambda c, r, slices: (c, r, np.random.default_rng(0).permutation(slices))),
 )
 

@@ -49,16 +49,17 @@ def _told(stored: dict[str, Any]) -> str:
     )
 
 
-def _added(run: Run, *names: str, where: np.ndarray | bool = True) -> tuple[Run]:
-    """Some nats, the same in each of ``names``, added to the log-probabilities of the replies ``where``."""
+def _added(run: Run, policy: float, ref: float, where: np.ndarray | bool = True) -> tuple[Run]:
+    """Some nats, so many times, added to the log-probabilities of the replies ``where``."""
     nats = np.random.default_rng(0).normal(0, 0.5, size=len(run["slices"])) * where
-    return ({**run, **{name: run[name] + nats for name in names}},)
+    logps = {"policy_logps": run["policy_logps"] + policy * nats}
+    return ({**run, **logps, "ref_logps": run["ref_logps"] + ref * nats},)
 
 
 CHANGES = (
-    Change("counts", lambda run: _added(run, "policy_logps")),
-    Change("likelihood", lambda run: _added(run, "policy_logps", "ref_logps"), matters=False),
-    Change("own_replies", lambda run: _added(run, "ref_logps", where=~run["by_policy"])),
+    Change("counts", lambda run: _added(run, 1, -1)),
+    Change("likelihood", lambda run: _added(run, 1, 1), told_if="move"),
+    Change("own_replies", lambda run: _added(run, 0, 1, where=~run["by_policy"])),
     Change(
         "whole",
         lambda run: ({**run, "slices": np.random.default_rng(0).permutation(run["slices"])},),

@@ -96,9 +96,9 @@ def _from_another_zero(run: Run, grade: Grade) -> tuple[Run, Grade]:
 
 
 CHANGES = (
-    Change("units", lambda run, grade: _graded(run, grade, 0, 100), matters=False),
-    Change("units", _proxy_in_hundredths, matters=False),
-    Change("zero", _from_another_zero, matters=False),
+    Change("units", lambda run, grade: _graded(run, grade, 0, 100), told_if="move"),
+    Change("units", _proxy_in_hundredths, told_if="move"),
+    Change("zero", _from_another_zero, told_if="move"),
 )
 
 
