@@ -90,7 +90,9 @@ def judge_examples(
 def _misnamed(sides: dict) -> bool:
     """Whether something stands under another name, and one of the two names is missing."""
     others = [name for name in sides if name not in ("safe", "unsafe")]
-    return not {"safe", "unsafe"} <= sides.keys() and any(sides[name] is not None for name in others)
+    return not {"safe", "unsafe"} <= sides.keys() and any(
+        sides[name] is not None for name in others
+    )
 
 
 def _listed(sides: dict) -> str:

@@ -62,7 +62,8 @@ def judge_metric(
 
     unpack: stored run → the arguments of one call; told: stored run → one line about it.
     habits: what is to be said, once all runs are scored, before mistakes are looked up; changes, then ``otherwise``:
-    what is tried where none is found. case["each"], if given, is what a run is called; case["constant"] is told in place of ``CONSTANT``.
+    what is tried where none is found. case["each"], if given, is what a run is called; case["constant"] is told in
+    place of ``CONSTANT``.
     """
     each = case.get("each", "run")
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]

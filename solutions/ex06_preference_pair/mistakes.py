@@ -1176,8 +1176,8 @@ MISTAKES_6D = (
     ),
     Mistake(
         "whoever",
-        "Your score stays the same if the answers to a comparison are dealt out anew among the people who gave them: it "
-        "does not know who answered what. A copy is one person's answers under another's name: compare two people.",
+        "Your score stays the same if the answers to a comparison are dealt out anew among the people who gave them: "
+        "it does not know who answered what. A copy is one person's answers under another's name: compare two people.",
         (_disputed, lambda file: -_disputed(file)),
         ("separates",),
     ),

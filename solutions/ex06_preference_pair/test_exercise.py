@@ -225,7 +225,10 @@ def test_what_no_pair_decides_is_neither_learned_rightly_nor_wrongly():
     assert train_on_read(cancels).values["well"] - train_on_read(cancels).values["sure"] > 0.9
     result = graded("6c", lambda: {**right, "unsafe": cancels})
     assert result.score == 1.0 and "a word on both sides of a pair cancels" in result.diagnoses[0]
-    apart = [("done done sure", "no no"), ("sure done sure", "later done")]  # in the order of their worth, by 0
+    apart = [
+        ("done done sure", "no no"),
+        ("sure done sure", "later done"),
+    ]  # in the order of their worth, by 0
     apart += [(f"{first} well", second) for first, second in apart]
     nested = [("done done sure", "no done"), ("sure done sure", "later done")] * 2
     values = list(train_on_read([*nested, ("well done sure", "well no done")]).values.values())

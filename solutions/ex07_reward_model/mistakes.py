@@ -961,8 +961,8 @@ MISTAKES_7D = (
     ),
     Mistake(
         "loss",
-        "Your score orders the models by a loss, of all pairs or of a slice. A loss is large where pairs are hard, whatever the "
-        "forecasts; compare with what the model itself expects to lose.",
+        "Your score orders the models by a loss, of all pairs or of a slice. A loss is large where pairs are hard, "
+        "whatever the forecasts; compare with what the model itself expects to lose.",
         (
             hidden_runs.log_loss,
             lambda *system: -hidden_runs.log_loss(*system),
@@ -1020,8 +1020,8 @@ MISTAKES_7D = (
     ),
     Mistake(
         "single_scores",
-        "Your score changes if a number is added to both scores of a pair. Where these lie is arbitrary; what the model "
-        "says of a pair is in the difference.",
+        "Your score changes if a number is added to both scores of a pair. Where these lie is arbitrary; what the "
+        "model says of a pair is in the difference.",
         (
             lambda chosen, rejected, slices: float(chosen.mean()),
             lambda chosen, rejected, slices: float(np.mean(1 / (1 + np.exp(-chosen)))),

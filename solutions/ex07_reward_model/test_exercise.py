@@ -546,7 +546,10 @@ def test_a_turned_margin_does_not_hide_hard_labels():
 
     told = graded("7a", table).diagnoses
     lost = next(m.message for m in mistakes.MISTAKES["7a"] if m.key == "grades_lost")
-    assert told == (lost, "Column 3 of your rows is the negative of what is asked: a sign is turned there.")
+    assert told == (
+        lost,
+        "Column 3 of your rows is the negative of what is asked: a sign is turned there.",
+    )
 
 
 # ---- the notebook -------------------------------------------------------------------------

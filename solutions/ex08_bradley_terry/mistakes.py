@@ -645,8 +645,8 @@ MISTAKES_8B = (
     ),
     Mistake(
         "one_scale",
-        "You use one scale for everybody (a mean of the cuts, or those of one annotator), or somebody else's. One person's ‘clearly’ is "
-        "another's ‘slightly’: each record is read with the cuts of whoever wrote it.",
+        "You use one scale for everybody (a mean of the cuts, or those of one annotator), or somebody else's. One "
+        "person's ‘clearly’ is another's ‘slightly’: each record is read with the cuts of whoever wrote it.",
         (
             _reading(_one_scale),
             _reading(_first_scale),

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import bradley_terry
-from helpers.grader import practice_surveys
+from helpers.grader import judge_metric, practice_surveys
 from helpers.grader.cases import array, case
 from helpers.grader.exercises.ex08_bradley_terry import examples, held_out
 from helpers.grader.judge_metric import auc
@@ -519,6 +519,19 @@ def test_what_a_score_of_8d_does_not_read_is_told():
     for metric, key in ((clear, "whoever"), (chi_squared, "interval_ignored")):
         told = next(m.message for m in mistakes.MISTAKES["8d"] if m.key == key)
         assert graded("8d", metric).diagnoses == (told,), key
+
+
+def test_a_score_that_is_cut_off_is_not_said_to_read_nothing():
+    """The first runs then have one score, which no change moves: no sign of what it reads."""
+    runs = [held_out.survey(stored) for stored in case("8d")["runs"]]
+    least = max(map(answers.interval_overconfidence, runs[: judge_metric.AGAIN]))
+
+    def cut(run):
+        return max(answers.interval_overconfidence(run), least)
+
+    assert 2 < len({cut(run) for run in runs}) < 40
+    result = graded("8d", cut)
+    assert result.score < 2 and result.diagnoses == ()
 
 
 def test_8a_entries_tell_the_cause_where_no_table_is_recognised():

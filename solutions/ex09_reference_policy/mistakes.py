@@ -1219,7 +1219,10 @@ MISTAKES_9D = (
     Mistake(
         "counts",
         "No log-ratio enters your score: it counts replies. Twins have as many.",
-        (lambda run: -float(np.bincount(run["slices"]).min()), lambda run: float(len(run["slices"]))),
+        (
+            lambda run: -float(np.bincount(run["slices"]).min()),
+            lambda run: float(len(run["slices"])),
+        ),
         ("separates",),
     ),
     Mistake(

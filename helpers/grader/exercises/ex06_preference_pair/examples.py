@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,9 @@ def _replies(pairs) -> list[list[list[str]]]:
             or len(pair) != 2
             or any(type(y) is not str for y in pair)
         ):
-            raise ValueError(f"pair {k} {_no_pair(pair)}: expected two texts, as ('done well', 'no')")
+            raise ValueError(
+                f"pair {k} {_no_pair(pair)}: expected two texts, as ('done well', 'no')"
+            )
         split = [reply.split() for reply in pair]
         for reply in split:
             unknown = [word for word in reply if word not in WORTH]
@@ -247,11 +250,11 @@ def _safe(side: _Side, thresholds: dict[str, float]) -> Verdict:
             "saw after the cut spoke against what training reads."
         )
         return Failure(str(side), side.story(), asked, HEADING), why
-    for a, b in zip(WORDS, WORDS[1:]):
+    for a, b in pairwise(WORDS):
         if not side.decides(a, b):
             why = (
-                f"Safe pairs: no pair sets ‘{a}’ against ‘{b}’, nor do several together, so nothing is learned of the two: "
-                "their numbers could be any."
+                f"Safe pairs: no pair sets ‘{a}’ against ‘{b}’, nor do several together, so nothing is learned of "
+                "the two: their numbers could be any."
             )
             return Failure(str(side), side.story(), asked, HEADING), why
     v = [side.reading.values[word] for word in WORDS]
@@ -277,8 +280,8 @@ def _unsafe_turns(side: _Side, thresholds: dict[str, float]) -> Verdict:
     stand = side.turned(least, decided=False)
     if stand:
         why = (
-            f"Unsafe pairs: ‘{stand[1]}’ stands above ‘{stand[0]}’, but no pair sets one against the other, nor do several "
-            "together: a word on both sides of a pair cancels. What nothing is learned of is not learned wrongly."
+            f"Unsafe pairs: ‘{stand[1]}’ stands above ‘{stand[0]}’, but no pair sets one against the other, nor do "
+            "several together: a word on both sides of a pair cancels. What nothing is learned of is not learned wrongly."
         )
     if not any(side.reading.lost):
         why = "Unsafe pairs: no pair loses anything that tells its replies apart, so what is read is what was judged."

@@ -52,7 +52,9 @@ CHANGES = (
     Change("single_scores", _moved, told_if="move"),
     Change("ranks", lambda chosen, rejected, slices: (3 * chosen, 3 * rejected, slices)),
     Change("no_direction", lambda c, r, slices: (c / 4, r / 4, slices), told_if="rise"),
-    Change("slices_ignored", lambda c, r, slices: (c, r, np.random.default_rng(0).permutation(slices))),
+    Change(
+        "slices_ignored", lambda c, r, slices: (c, r, np.random.default_rng(0).permutation(slices))
+    ),
 )
 
 

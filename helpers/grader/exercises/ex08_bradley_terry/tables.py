@@ -24,11 +24,15 @@ KINDS = (  # key of the mistake, and what has to be true of entries: (yours, ask
     ("linked", lambda yours, asked, met: np.isfinite(yours) & np.isnan(asked)),
     ("infinite_as_nan", lambda yours, asked, met: np.isnan(yours) & np.isinf(asked)),
 )
-LOOKED_AT = "finite", "infinite", "undetermined"  # keys of the properties whose entries are looked at
+LOOKED_AT = (
+    "finite",
+    "infinite",
+    "undetermined",
+)  # keys of the properties whose entries are looked at
 
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
-    """As ``judge_function``; where no listed mistake is told, the kinds of entries come before what is said anywhere."""
+    """As ``judge_function``; where no listed mistake is told, kinds of entries come before what is said anywhere."""
     result = judge_function(answer, case)
     listed = {mistake["message"] for mistake in case["mistakes"]}
     if listed & {*result.diagnoses} or result.score in (0, case["points"]):
