@@ -520,6 +520,38 @@ def test_7d_upside_down_constant_and_unusable_scores_are_told_apart():
     assert re.search(r"\d+ pairs, \d\d\.\d% ranked right, mean confidence \d\d\.\d%", shown)
 
 
+def test_what_a_score_of_7d_does_not_read_is_told():
+    def median_margin(chosen, rejected, slices):
+        return float(np.median(np.abs(chosen - rejected)) ** 2 + np.mean(chosen - rejected < -1))
+
+    def range_of_accuracies(chosen, rejected, slices):
+        return float(np.ptp([np.mean((chosen > rejected)[slices == k]) for k in np.unique(slices)]))
+
+    def spread_of_scores(chosen, rejected, slices):
+        return float(max(rejected[slices == k].std() for k in np.unique(slices)))
+
+    for metric, key in (
+        (median_margin, "slices_ignored"),
+        (range_of_accuracies, "ranks"),
+        (spread_of_scores, "single_scores"),
+    ):
+        told = next(m.message for m in mistakes.MISTAKES["7d"] if m.key == key)
+        assert graded("7d", metric).diagnoses == (told,), key
+
+
+def test_a_turned_margin_does_not_hide_hard_labels():
+    def table(rewards, prompts, first, second, grades):
+        rows = answers.pair_table(rewards, prompts, first, second, grades.sign() * 2)
+        return rows * torch.tensor([1, 1, -1, 1, 1])
+
+    told = graded("7a", table).diagnoses
+    lost = next(m.message for m in mistakes.MISTAKES["7a"] if m.key == "grades_lost")
+    assert told == (
+        lost,
+        "Column 3 of your rows is the negative of what is asked: a sign is turned there.",
+    )
+
+
 # ---- the notebook -------------------------------------------------------------------------
 
 

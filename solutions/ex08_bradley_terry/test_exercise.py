@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import bradley_terry
-from helpers.grader import practice_surveys
+from helpers.grader import judge_metric, practice_surveys
 from helpers.grader.cases import array, case
 from helpers.grader.exercises.ex08_bradley_terry import examples, held_out
 from helpers.grader.judge_metric import auc
@@ -505,6 +505,51 @@ def test_8d_upside_down_constant_and_unusable_scores_are_told_apart():
     )
     shown = graded("8d", hidden_runs.narrow).failure.inputs
     assert re.search(r"\d+ comparisons by \d+ annotators, A won \d\d\.\d%, interval [+-]\d", shown)
+
+
+def test_what_a_score_of_8d_does_not_read_is_told():
+    def clear(run):
+        return float((run["high"] + run["low"]) * len(run["won"]) ** 0.3)
+
+    def chi_squared(run):
+        answered, won = hidden_runs.by_annotator(run)
+        expected = answered * run["won"].mean()
+        return float(np.mean(((won - expected) ** 2)[answered > 3]))
+
+    for metric, key in ((clear, "whoever"), (chi_squared, "interval_ignored")):
+        told = next(m.message for m in mistakes.MISTAKES["8d"] if m.key == key)
+        assert graded("8d", metric).diagnoses == (told,), key
+
+
+def test_a_score_that_is_cut_off_is_not_said_to_read_nothing():
+    """The first runs then have one score, which no change moves: no sign of what it reads."""
+    runs = [held_out.survey(stored) for stored in case("8d")["runs"]]
+    least = max(map(answers.interval_overconfidence, runs[: judge_metric.AGAIN]))
+
+    def cut(run):
+        return max(answers.interval_overconfidence(run), least)
+
+    assert 2 < len({cut(run) for run in runs}) < 40
+    result = graded("8d", cut)
+    assert result.score < 2 and result.diagnoses == ()
+
+
+def test_8a_entries_tell_the_cause_where_no_table_is_recognised():
+    def only_met(records, n):
+        """Numbers a little off, and none for items that never met."""
+        right = answers.differences(records, n)
+        met = torch.eye(n, dtype=torch.bool)
+        met[records[:, 0], records[:, 1]] = met[records[:, 1], records[:, 0]] = True
+        return torch.where(met, right, torch.nan)
+
+    def whole_table(records, n):
+        answers.refuse_records(records, n)
+        s = bradley_terry.fit(answers.win_counts(records, n)).strengths
+        return s[:, None] - s
+
+    for answer, key in ((only_met, "direct"), (whole_table, "all_or_nothing")):
+        told = next(m.message for m in mistakes.MISTAKES["8a"] if m.key == key)
+        assert graded("8a", answer).diagnoses == (told,), key
 
 
 # ---- the notebook -------------------------------------------------------------------------
