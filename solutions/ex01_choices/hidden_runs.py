@@ -27,8 +27,10 @@ FIRST_SHARE = (
 )  # share of comparisons that show the policy's answer first: from, to, away from one half
 HARM = 0.4  # nats of mean quality gained (healthy) or lost (regressed)
 POOL = 2000
-# frozen: of the seeds 10 to 29 the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 10, 1002, range(100, 160)
+FROZEN_RUNS = 50  # of each kind
+# frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
+TRIED_SEEDS, FROZEN_SEED = range(10, 30), 10
+PRACTICE_SEED, MEASURED_SEEDS = 1002, range(100, 300)
 
 Run = dict[str, np.ndarray]
 

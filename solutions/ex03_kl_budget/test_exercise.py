@@ -284,7 +284,7 @@ def reached(metric) -> float:
 
 @pytest.fixture(scope="module")
 def drawn():
-    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20)
+    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
 
 
 def test_drawn_runs_are_what_the_exercise_says(drawn):
@@ -306,9 +306,12 @@ def test_drawn_runs_are_what_the_exercise_says(drawn):
 def test_stored_runs_are_the_drawn_ones(drawn):
     """In the stored order, up to the order of samples: the same samples, rewards, log-ratios and verdicts."""
     found, regressed = stored_runs()
-    assert len(found) == 40 and regressed.sum() == 20
+    n = hidden_runs.FROZEN_RUNS
+    assert len(found) == 2 * n and regressed.sum() == n
     both = [run for pair in drawn for run in pair]
-    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(40)
+    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(
+        2 * hidden_runs.FROZEN_RUNS
+    )
     for (reference, policy, judge), place in zip(found, order):
         for mine, theirs in (
             (reference, both[place].reference_samples),
@@ -390,7 +393,7 @@ def test_3d_upside_down_constant_and_unusable_scores_are_told_apart():
     result = graded("3d", lambda *run: next(numbers))
     assert (
         result.score == 0.0
-        and result.failure.inputs == "run 3 of 40"
+        and result.failure.inputs == f"run 3 of {2 * hidden_runs.FROZEN_RUNS}"
         and "nan" in result.failure.yours
     )
     shown = graded("3d", hidden_runs.kl_estimate).failure.inputs

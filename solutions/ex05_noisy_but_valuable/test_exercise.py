@@ -195,7 +195,7 @@ def test_5c_exchanged_crowds_are_told_so_once():
 
 @pytest.fixture(scope="module")
 def drawn():
-    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20)
+    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
 
 
 def test_twins_are_the_same_people_with_the_same_rates(drawn):
@@ -237,7 +237,9 @@ def test_agreement_of_a_healthy_crew_is_what_its_rates_explain():
 def test_stored_crews_are_the_drawn_ones(drawn):
     found = [held_out.crew(stored) for stored in case("5d")["runs"]]
     both = [run for pair in drawn for run in pair]
-    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(40)
+    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(
+        2 * hidden_runs.FROZEN_RUNS
+    )
     for run, place in zip(found, order):
         theirs = both[place]
         assert np.array_equal(

@@ -11,11 +11,19 @@ from helpers.grader.cases import case
 from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
 
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # ids of responses
+
 
 def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
-    """A run as the learner gets it, from its tables of log-probabilities by response; fresh arrays."""
-    policy, ref = np.array(stored["policy_logps"]), np.array(stored["ref_logps"])
-    chosen, rejected = np.array(stored["chosen"]), np.array(stored["rejected"])
+    """A run as the learner gets it, from its tables of log-probabilities by response; fresh arrays.
+
+    Log-probabilities are stored in hundredths, ids as one digit each.
+    """
+    policy, ref = np.array(stored["policy_logps"]) / 100, np.array(stored["ref_logps"]) / 100
+    chosen, rejected, ref_samples, policy_samples = (
+        np.array([DIGITS.index(digit) for digit in stored[name]])
+        for name in ("chosen", "rejected", "ref_samples", "policy_samples")
+    )
     return {
         "chosen": chosen,
         "rejected": rejected,
@@ -23,8 +31,8 @@ def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
         "policy_rejected_logps": policy[rejected],
         "ref_chosen_logps": ref[chosen],
         "ref_rejected_logps": ref[rejected],
-        "ref_samples": np.array(stored["ref_samples"]),
-        "policy_samples": np.array(stored["policy_samples"]),
+        "ref_samples": ref_samples,
+        "policy_samples": policy_samples,
     }
 
 
