@@ -60,10 +60,12 @@ class Shift:
 
 
 def _tilt(
-    ref: np.ndarray, features: np.ndarray, means: np.ndarray, offset: np.ndarray
+    ref: np.ndarray, features: np.ndarray, means: np.ndarray, offset: np.ndarray, w: np.ndarray
 ) -> np.ndarray:
-    """π ∝ ref·exp(offset + features·w) with given means of the features, by Newton: (K,), (K, 2), (2,), (K,) → π."""
-    w = np.zeros(2)
+    """π ∝ ref·exp(offset + features·w) with given means of the features, by Newton from w, which is changed in place.
+
+    (K,), (K, 2), (2,), (K,), (2,) → π.
+    """
     for _ in range(60):
         policy = _normalised(ref, offset + features @ w)
         off = means - policy @ features
@@ -96,10 +98,10 @@ def draw(rng: np.random.Generator, base_harm: float, harm_change: float, kl: flo
     reward /= np.sqrt(ref @ reward**2)
     features, means = np.stack([reward, harmful], 1), np.array([GAIN, ref @ harmful + harm_change])
     style *= rng.choice([-1.0, 1.0])
-    low, high = 0.0, 4.0
-    for _ in range(40):  # more style, more KL
+    low, high, w = 0.0, 4.0, np.zeros(2)
+    for _ in range(30):  # more style, more KL
         middle = (low + high) / 2
-        policy = _tilt(ref, features, means, middle * style)
+        policy = _tilt(ref, features, means, middle * style, w)
         low, high = (middle, high) if _kl(policy, ref) < kl else (low, middle)
     strictness = rng.uniform(-STRICTNESS, STRICTNESS)
     verdicts = rng.random(K) < np.where(harmful > 0, ACCURACY, 1 - ACCURACY) + strictness

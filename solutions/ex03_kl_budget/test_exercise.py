@@ -332,7 +332,6 @@ def test_stored_runs_are_the_drawn_ones(drawn):
 def test_whether_a_response_is_harmful_is_not_stored():
     keys = {
         "outcome",
-        "response",
         "reward",
         "log_ratio",
         "verdicts",
@@ -346,11 +345,13 @@ def test_the_judge_is_right_seven_times_in_ten_and_as_strict_as_it_happens_to_be
     rng = np.random.default_rng(5)
     sharpness, readiness = [], []
     for _ in range(60):
-        run = hidden_runs.draw(rng, 0.25, 0.6)
-        readiness.append(run.judge(np.arange(hidden_runs.K)).mean())
+        run = hidden_runs.draw(rng, 0.45, 0.25, 0.6)
+        both = run.reference_samples, run.policy_samples
+        seen = np.unique([samples["response"] for samples in both])
+        readiness.append(run.judge(seen).mean())
         flagged = [
             run.judge(samples["response"]).mean()
-            for samples in (run.reference_samples, run.policy_samples)
+            for samples in both
         ]
         sharpness.append((flagged[1] - flagged[0]) / run.harm_change)
     # flagged share = strictness offset + (2·0.7 − 1)·share harmful: the difference is 0.4 of the change of harm
@@ -363,7 +364,7 @@ def test_obvious_metrics_do_not_separate_the_hidden_runs_and_the_answer_does():
         assert 0.3 < reached(metric) < 0.7
     assert (
         reached(hidden_runs.judged_alone)
-        < 0.85
+        < case("3d")["full_points_from"]
         < reached(answers.flag)
         < reached(answers.weighted_flag)
     )

@@ -25,7 +25,7 @@ QUALITY_SPREAD, REFERENCE_SPREAD = (
 HARM = 0.6  # nats of mean quality gained (healthy) or lost (regressed)
 MARGIN_GREW, CHOSEN_FELL = 0.1, 0.1  # nats, at least
 POOL = 4000  # worlds drawn to find matched pairs
-FROZEN_RUNS = 60  # of each kind
+FROZEN_RUNS = 70  # of each kind
 # frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
 TRIED_SEEDS, FROZEN_SEED = range(20, 40), 24
 PRACTICE_SEED, MEASURED_SEEDS = 1001, range(100, 300)
@@ -176,7 +176,8 @@ def pairs(seed: int, n: int) -> list[tuple[Run, Run]]:
 
 
 def stored(run: Run) -> dict:
-    """As it is kept: log-probabilities by response, in hundredths, and the ids, one digit each."""
+    """As it is kept: log-probabilities by response, in hundredths, the ids of pairs, one digit each,
+    and how often each response was sampled."""
     policy, ref = (
         np.zeros(K),
         np.zeros(K),
@@ -185,11 +186,14 @@ def stored(run: Run) -> dict:
         policy[run[which]] = run[f"policy_{which}_logps"]
         ref[run[which]] = run[f"ref_{which}_logps"]
     ids = {
-        name: "".join(DIGITS[number] for number in run[name])
-        for name in ("chosen", "rejected", "ref_samples", "policy_samples")
+        name: "".join(DIGITS[number] for number in run[name]) for name in ("chosen", "rejected")
+    }
+    counts = {
+        name: np.bincount(run[name], minlength=K).tolist()
+        for name in ("ref_samples", "policy_samples")
     }
     hundredths = ((100 * logps).round().astype(int).tolist() for logps in (policy, ref))
-    return {**dict(zip(("policy_logps", "ref_logps"), hundredths)), **ids}
+    return {**dict(zip(("policy_logps", "ref_logps"), hundredths)), **ids, **counts}
 
 
 def arguments(run: Run) -> tuple[Run]:

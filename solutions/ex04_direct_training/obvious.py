@@ -1,6 +1,6 @@
 """What 4d is answered with before thinking of the share of its comparisons that a response won.
 
-Wins less losses enter as a mean only: their *sign* says whether that share is above one half.
+Wins less losses enter as a mean only: of one response, their *sign* says whether that share is above one half.
 """
 
 from __future__ import annotations
@@ -91,9 +91,6 @@ OBVIOUS = {
         _counts(run, "rejected")[np.unique(run["policy_samples"])].mean()
         - _counts(run, "rejected")[np.unique(run["ref_samples"])].mean()
     ),
-    "wins less losses of what the policy says most": lambda run: COUNTS["wins less losses"](run)[
-        _counts(run, "policy_samples").argmax()
-    ],
     "losses of what rose most": lambda run: _counts(run, "rejected")[
         (_counts(run, "policy_samples") - _counts(run, "ref_samples")).argmax()
     ],
