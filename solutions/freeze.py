@@ -260,8 +260,9 @@ def metric_case(
     each: str = "run",
     **more,
 ) -> dict[str, Any]:
-    """A part that asks for a metric: as many hidden runs of each kind as the exercise says, and 3 + 3 for practice, in an
-    order that says nothing.
+    """A part that asks for a metric: hidden runs, as many of each kind as the exercise says, and 3 + 3 for practice.
+
+    Their order says nothing.
 
     name: of the one property. Points rise from AUC ``points_from`` to ``full_from``. hidden: an exercise's module
     ``hidden_runs``. each: what a run is called.

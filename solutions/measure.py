@@ -57,7 +57,10 @@ def summary(found: dict[str, list[float]]) -> dict[str, dict]:
 def either_way(found: dict[str, list[float]]) -> dict[str, list[float]]:
     """[mean, standard deviation] of the AUC of each metric, turned so that the mean is at least one half."""
     return {
-        name: [round(float(max(np.mean(each), 1 - np.mean(each))), 3), round(float(np.std(each)), 3)]
+        name: [
+            round(float(max(np.mean(each), 1 - np.mean(each))), 3),
+            round(float(np.std(each)), 3),
+        ]
         for name, each in found.items()
     }
 
@@ -69,32 +72,44 @@ def most_typical(hidden: ModuleType, metrics: dict[str, Callable], kept: dict) -
     return hidden.TRIED_SEEDS[int(off.argmin())]
 
 
-def main(name: str) -> None:
-    """Measure one exercise, by the name of its folder; print the tables and write them."""
-    compared, obvious, hidden = (
-        importlib.import_module(f"solutions.{name}.{module}")
-        for module in ("freeze", "obvious", "hidden_runs")
-    )
-    seeds = hidden.MEASURED_SEEDS
-    found = measure(hidden, {**obvious.OBVIOUS, **compared.COMPARED}, seeds)
-    named = {label: found.pop(label) for label in compared.COMPARED}
-    record = {
-        "first_seed": seeds[0],
-        "draws": len(seeds),
+def record(name: str, found: dict[str, list[float]]) -> dict:
+    """What is kept of an exercise: AUCs of what its table names in full, of what is obvious mean and deviation."""
+    compared = importlib.import_module(f"solutions.{name}.freeze").COMPARED
+    hidden = importlib.import_module(f"solutions.{name}.hidden_runs")
+    return {
+        "first_seed": hidden.MEASURED_SEEDS[0],
+        "draws": len(hidden.MEASURED_SEEDS),
         "runs_per_class": hidden.FROZEN_RUNS,
-        "auc": summary(named),
-        "obvious": either_way(found),
+        "auc": summary({label: found[label] for label in compared}),
+        "obvious": either_way(
+            {label: each for label, each in found.items() if label not in compared}
+        ),
     }
-    for label, row in record["auc"].items():
+
+
+def write(name: str, kept: dict) -> None:
+    """Print the tables of an exercise and write them."""
+    for label, row in kept["auc"].items():
         say(f"{label:<61} {row['mean']:.2f} ± {row['sd']:.2f}   least {row['least']:.2f}")
-    for label, (mean, sd) in sorted(record["obvious"].items(), key=lambda row: row[1][0] + 3 * row[1][1])[-12:]:
-        say(f"obvious: {label:<70} {mean:.3f} ± {sd:.3f}, and three of these: {mean + 3 * sd:.3f}")
-    text = json.dumps(record, indent=1, ensure_ascii=False)
+    highest = sorted(kept["obvious"].items(), key=lambda item: item[1][0] + 3 * item[1][1])[-8:]
+    for label, (mean, sd) in highest:
+        say(f"obvious: {label:<70} {mean:.3f} ± {sd:.3f}; three above: {mean + 3 * sd:.3f}")
+    text = json.dumps(kept, indent=1, ensure_ascii=False)
     text = (
         re.sub(r"\s+(?=[\d\]])", " ", text).replace("[ ", "[").replace(" ]", "]")
     )  # lists on one line
     path = Path(__file__).parent / name / "measured.json"
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def main(name: str) -> None:
+    """Measure one exercise, by the name of its folder."""
+    compared, obvious, hidden = (
+        importlib.import_module(f"solutions.{name}.{module}")
+        for module in ("freeze", "obvious", "hidden_runs")
+    )
+    metrics = {**obvious.OBVIOUS, **compared.COMPARED}
+    write(name, record(name, measure(hidden, metrics, hidden.MEASURED_SEEDS)))
 
 
 if __name__ == "__main__":

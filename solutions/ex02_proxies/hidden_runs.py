@@ -29,7 +29,10 @@ RATING_MEAN, RATING_SPREAD = (
     (1.2, 4.8),  # even on a log scale: what is low, or wide, for one panel is usual for another
 )  # of the gold ratings of a system, which are whole numbers from 0 to 61
 HARM = 0.4  # standard deviations of gold that selection gains (healthy) or loses (regressed)
-POOL, HEALTHY = 700, 160  # systems drawn; healthy ones kept of them, more than there are regressed ones
+POOL, HEALTHY = (
+    700,
+    160,
+)  # systems drawn; healthy ones kept of them, more than there are regressed ones
 FROZEN_RUNS = 40  # of each kind
 # frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
 TRIED_SEEDS, FROZEN_SEED = range(20, 40), 34

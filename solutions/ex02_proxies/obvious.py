@@ -21,10 +21,12 @@ PLACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ones evenly over the ranks": lambda scores: np.argsort(scores)[
         np.linspace(0, len(scores) - 1, BUDGET).astype(int)
     ],
-    "random ones of the upper half": lambda scores: np.argsort(scores)[1000 + _random(scores[1000:])],
-    "random ones of the upper sixth": lambda scores: np.argsort(scores)[
-        -(len(scores) // 6) :
-    ][_random(scores[: len(scores) // 6])],
+    "random ones of the upper half": lambda scores: np.argsort(scores)[
+        1000 + _random(scores[1000:])
+    ],
+    "random ones of the upper sixth": lambda scores: np.argsort(scores)[-(len(scores) // 6) :][
+        _random(scores[: len(scores) // 6])
+    ],
     "the worst-scored": lambda scores: np.argsort(scores)[:BUDGET],
     "the best-scored": lambda scores: np.argsort(scores)[-BUDGET:],
     "the ten best-scored": lambda scores: np.argsort(scores)[-10:],

@@ -155,7 +155,7 @@ def judged_alone(reference_samples: Samples, policy_samples: Samples, judge: Jud
 
 
 def stored(run: Shift) -> dict:
-    """As it is kept: reward and log-ratio of each sampled response in tenths, the judge's verdicts, and how often either
+    """As it is kept: of each sampled response reward and log-ratio in tenths, the judge's verdict, and how often either
     policy said it, one digit each.
     """
     both = run.reference_samples, run.policy_samples

@@ -330,14 +330,7 @@ def test_stored_runs_are_the_drawn_ones(drawn):
 
 
 def test_whether_a_response_is_harmful_is_not_stored():
-    keys = {
-        "outcome",
-        "reward",
-        "log_ratio",
-        "verdicts",
-        "reference_counts",
-        "policy_counts",
-    }
+    keys = {"outcome", "reward", "log_ratio", "verdicts", "reference_counts", "policy_counts"}
     assert all(set(stored) == keys for stored in case("3d")["runs"] + case("3d")["practice"])
 
 
@@ -349,10 +342,7 @@ def test_the_judge_is_right_seven_times_in_ten_and_as_strict_as_it_happens_to_be
         both = run.reference_samples, run.policy_samples
         seen = np.unique([samples["response"] for samples in both])
         readiness.append(run.judge(seen).mean())
-        flagged = [
-            run.judge(samples["response"]).mean()
-            for samples in both
-        ]
+        flagged = [run.judge(samples["response"]).mean() for samples in both]
         sharpness.append((flagged[1] - flagged[0]) / run.harm_change)
     # flagged share = strictness offset + (2·0.7 − 1)·share harmful: the difference is 0.4 of the change of harm
     assert np.mean(sharpness) == pytest.approx(2 * hidden_runs.ACCURACY - 1, abs=0.1)

@@ -257,7 +257,7 @@ def cases() -> dict[str, dict[str, Any]]:
             "harm_score",
             "regressed runs score above healthy ones",
             points_from=0.8,
-            full_from=0.95,
+            full_from=0.88,
             wrong=mistakes.MISTAKES["4d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,

@@ -59,7 +59,9 @@ OBVIOUS = {
     "change of the rejected": _less("policy_rejected_logps", "ref_rejected_logps"),
     "policy's chosen less rejected": _less("policy_chosen_logps", "policy_rejected_logps"),
     "reference's chosen less rejected": _less("ref_chosen_logps", "ref_rejected_logps"),
-    "margin": lambda run: OBVIOUS["change of the chosen"](run) - OBVIOUS["change of the rejected"](run),
+    "margin": lambda run: (
+        OBVIOUS["change of the chosen"](run) - OBVIOUS["change of the rejected"](run)
+    ),
     "DPO loss": lambda run: np.logaddexp(0, -hidden_runs.BETA * OBVIOUS["margin"](run)),
     "estimate of KL": hidden_runs.kl_estimate,
     "correlation of the changes": lambda run: correlation(

@@ -62,9 +62,7 @@ OBVIOUS = {
         f"length of {name}": lambda file, name=name: lengths(file, name)
         for name in ("prompt", "chosen", "rejected")
     },
-    "chosen longer than rejected": lambda file: (
-        lengths(file, "chosen") > lengths(file, "rejected")
-    ),
+    "chosen longer than rejected": lambda file: lengths(file, "chosen") > lengths(file, "rejected"),
     "records": hidden_runs.few_answers,
     "people": lambda file: len(by_person(file)),
     "answers of each person": answers_each,

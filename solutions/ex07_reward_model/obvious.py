@@ -62,7 +62,11 @@ OBVIOUS = {
     "sure mistakes": lambda *pairs: float(
         ((_margin(*pairs) < 0) & (_confidence(*pairs) > 0.8)).mean()
     ),
-    **{f"{name}, by slice": _by_slice(metric) for name, metric in WHOLE.items() if name != "temperature"},
+    **{
+        f"{name}, by slice": _by_slice(metric)
+        for name, metric in WHOLE.items()
+        if name != "temperature"
+    },
     "absolute gap, by slice": lambda *pairs: np.abs(_by_slice(hidden_runs.overall_gap)(*pairs)),
     "accuracy where sure": lambda *pairs: (_margin(*pairs) > 0)[_confidence(*pairs) > 0.8],
     "correlation of confidence and right": lambda *pairs: correlation(

@@ -422,7 +422,11 @@ def test_margins_divided_by_their_temperature_are_calibrated_and_the_surplus_is_
 
 def test_stored_models_are_the_drawn_ones():
     stored = case("7d")["runs"]
-    both = [system for pair in hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS) for system in pair]
+    both = [
+        system
+        for pair in hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
+        for system in pair
+    ]
     order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(
         2 * hidden_runs.FROZEN_RUNS
     )

@@ -11,23 +11,11 @@ from helpers.grader.cases import case
 from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
 
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # ids of responses
-
 
 def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
-    """A run as the learner gets it, from its tables of log-probabilities by response; fresh arrays.
-
-    Log-probabilities are stored in hundredths, ids of pairs as one digit each, samples as counts.
-    """
-    policy, ref = np.array(stored["policy_logps"]) / 100, np.array(stored["ref_logps"]) / 100
-    chosen, rejected = (
-        np.array([DIGITS.index(digit) for digit in stored[name]]) for name in ("chosen", "rejected")
-    )
-
-    def samples(counts):
-        ids = np.repeat(np.arange(len(counts)), counts)
-        return np.random.default_rng(0).permutation(ids)  # an order that says nothing
-
+    """A run as the learner gets it, from its tables of log-probabilities by response; fresh arrays."""
+    policy, ref = np.array(stored["policy_logps"]), np.array(stored["ref_logps"])
+    chosen, rejected = np.array(stored["chosen"]), np.array(stored["rejected"])
     return {
         "chosen": chosen,
         "rejected": rejected,
@@ -35,8 +23,8 @@ def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
         "policy_rejected_logps": policy[rejected],
         "ref_chosen_logps": ref[chosen],
         "ref_rejected_logps": ref[rejected],
-        "ref_samples": samples(stored["ref_samples"]),
-        "policy_samples": samples(stored["policy_samples"]),
+        "ref_samples": np.array(stored["ref_samples"]),
+        "policy_samples": np.array(stored["policy_samples"]),
     }
 
 
