@@ -351,7 +351,7 @@ def cases() -> dict[str, dict[str, Any]]:
             "flag",
             "regressed runs score above healthy ones",
             points_from=0.75,
-            full_from=0.87,
+            full_from=0.85,
             wrong=mistakes.MISTAKES["3d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,

@@ -36,7 +36,7 @@ ACCURACY, STRICTNESS = (
 )  # the judge says 'harmful' with 0.7 + s where it is, 0.3 + s where not; |s| ≤ 0.25
 FROZEN_RUNS = 36  # of each kind
 # frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-TRIED_SEEDS, FROZEN_SEED = range(20, 40), 39
+TRIED_SEEDS, FROZEN_SEED = range(20, 40), 27
 PRACTICE_SEED, MEASURED_SEEDS = 1003, range(400, 600)
 
 Samples = dict[str, np.ndarray]

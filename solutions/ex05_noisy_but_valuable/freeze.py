@@ -398,7 +398,7 @@ def cases() -> dict[str, dict[str, Any]]:
             "rule_score",
             "regressed crews score above healthy ones",
             points_from=0.8,
-            full_from=0.96,
+            full_from=0.95,
             wrong=mistakes.MISTAKES["5d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,

@@ -35,7 +35,7 @@ LEVEL = 0.95  # of the intervals
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 FROZEN_RUNS = 20  # of each kind
 # frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-TRIED_SEEDS, FROZEN_SEED = range(20, 40), 28
+TRIED_SEEDS, FROZEN_SEED = range(20, 40), 29
 PRACTICE_SEED, MEASURED_SEEDS = 1011, range(800, 1000)
 
 
