@@ -17,7 +17,7 @@ from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
 
 Samples = dict[str, np.ndarray]
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # one character per count
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # one character per count, 0 to 61
 
 
 class Judge:
