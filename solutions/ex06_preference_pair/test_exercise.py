@@ -300,7 +300,7 @@ def test_the_audit_finds_contradictions_and_empty_replies_only():
 
 
 def test_files_are_as_the_question_says():
-    for healthy, regressed in hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20):
+    for healthy, regressed in hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS):
         assert healthy.names == regressed.names
         assert np.array_equal(healthy.answers < 0, regressed.answers < 0)
         n, comparisons = (healthy.answers >= 0).sum(0), healthy.answers.shape[1]

@@ -422,8 +422,14 @@ def test_margins_divided_by_their_temperature_are_calibrated_and_the_surplus_is_
 
 def test_stored_models_are_the_drawn_ones():
     stored = case("7d")["runs"]
-    both = [system for pair in hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20) for system in pair]
-    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(40)
+    both = [
+        system
+        for pair in hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
+        for system in pair
+    ]
+    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(
+        2 * hidden_runs.FROZEN_RUNS
+    )
     assert [{k: v for k, v in s.items() if k != "outcome"} for s in stored] == [
         both[i] for i in order
     ]
@@ -513,7 +519,7 @@ def test_7d_upside_down_constant_and_unusable_scores_are_told_apart():
     result = graded("7d", lambda *system: next(numbers))
     assert (
         result.score == 0.0
-        and result.failure.inputs == "model 3 of 40"
+        and result.failure.inputs == f"model 3 of {2 * hidden_runs.FROZEN_RUNS}"
         and "nan" in result.failure.yours
     )
     shown = graded("7d", hidden_runs.overall_ece).failure.inputs
