@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex08_bradley_terry import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape
 
 
 def inputs_8a() -> dict[str, Inputs]:
@@ -54,6 +55,9 @@ def inputs_8a() -> dict[str, Inputs]:
     found["against itself"] = given("01 11", 2)
     found["against itself, and nobody else"] = given("01 22", 3)
     return found
+
+
+SHAPE_8A = Shape({"records": "C."}, ids={"records": ("N", "N")}, lengths={"n": "N"}, free="NC")
 
 
 PROPERTIES_8A = [
@@ -197,6 +201,24 @@ _GRADIENTS = [
     "two annotators",
     "one annotator wrote nothing",
 ]
+
+
+def in_domain_8b(given: Inputs) -> Inputs | None:
+    """Comparisons of two replies, grades that exist."""
+    _, first, second, grade = given["records"].T
+    exists = ((grade >= 0) & (grade <= given["cuts"].shape[1])).all()
+    return given if exists and (first != second).all() else None
+
+
+SHAPE_8B = Shape(
+    {"strengths": "N", "cuts": "AG", "records": "C."},
+    ids={"records": ("A", "N", "N", "G+")},
+    least={"N": 2},
+    free="NC",
+    tidy=in_domain_8b,
+)
+
+
 PROPERTIES_8B = [
     prop(
         "two",
@@ -328,6 +350,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_8a(),
             PROPERTIES_8A,
             mistakes.MISTAKES["8a"],
+            SHAPE_8A,
         ),
         "8b": function_case(
             "8b",
@@ -336,6 +359,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_8b(),
             PROPERTIES_8B,
             mistakes.MISTAKES["8b"],
+            SHAPE_8B,
             differentiable=("strengths", "cuts"),
         ),
         "8c": case_8c(),
