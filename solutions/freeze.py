@@ -100,9 +100,9 @@ def function_case(
 ) -> dict[str, Any]:
     """A part that asks for a function: expected values, and what tells each mistake from the truth.
 
-    To the inputs come the smallest that show each mistake, found by search. differentiable: arguments in which gradients
-    are taken. returns: names of several results. rows: the function returns rows in any order, and ``judge_rows``
-    judges it. rule: (property, input) → how a probe is judged beyond that: 'within', 'mentions'.
+    To the inputs come smaller ones that show the mistakes, found by search. differentiable: arguments in which
+    gradients are taken. returns: names of several results. rows: the function returns rows in any order, and
+    ``judge_rows`` judges it. rule: (property, input) → how a probe is judged beyond that: 'within', 'mentions'.
     """
     if rows:
         reference = in_any_order(reference)

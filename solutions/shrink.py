@@ -212,8 +212,8 @@ class Judge:
     def shows(self, writing: Callable, spec: dict, start: Inputs, of: str) -> Shows | None:
         """The test that an input made from ``start`` has to pass; None if that shows nothing clear itself.
 
-        It holds NaN, ∞, −∞ and large numbers if ``start`` does, and so does what the reference returns. Where ValueError is asked, the
-        reference raises it for the same reason.
+        It holds NaN, ∞, −∞ and large numbers if ``start`` does, and so does what the reference returns. Where
+        ValueError is asked, the reference raises it for the same reason.
         """
         kinds = _kinds(*start.values())
         if spec["kind"] == "raises":
@@ -242,7 +242,7 @@ class Judge:
 
 
 def _reason(text: str | None) -> str | None:
-    return None if text is None else re.sub(r"[-\d.e\[\], ]+", " ", text)
+    return None if text is None else re.sub(r"[-\[\], ]*\d[-+\d.e\[\], ]*", " ", text)
 
 
 def _kinds(*values: Any) -> frozenset:
