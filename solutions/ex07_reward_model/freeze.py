@@ -229,14 +229,14 @@ def inputs_7b() -> dict[str, Inputs]:
 
 
 def in_domain_7b(given: Inputs) -> Inputs | None:
-    """Pairs of two responses to one prompt, prompts 0, 1, …, each with a pair; labels, counts, centring as asked."""
+    """Different pairs of two responses to one prompt, prompts 0, 1, …, each with a pair; counts, centring as asked."""
     prompts, place = np.unique(given["prompts"], return_inverse=True)
     of = place[given["pairs"]]
     holds = (
         (of[:, 0] == of[:, 1]).all()
         and (given["pairs"][:, 0] != given["pairs"][:, 1]).all()
+        and len({tuple(sorted(pair)) for pair in given["pairs"].tolist()}) == len(of)
         and set(of[:, 0].tolist()) == set(range(len(prompts)))
-        and ((given["labels"] >= 0) & (given["labels"] <= 1)).all()
         and (given["counts"] >= 1).all()
         and given["centring"] >= 0
     )
