@@ -4,17 +4,20 @@
 # TORCH        another torch than the tested one, e.g. TORCH=torch==2.6.0
 # TORCH_INDEX  a package index for torch alone; on Linux https://download.pytorch.org/whl/cpu saves gigabytes
 # SEEDS        the seeds that `make seeds` runs the lesson on
+# OLDEST, NEWEST  the interpreters that `make matrix` looks for
 PYTHON ?= $(if $(filter Windows_NT,$(OS)),python,python3)
 TORCH ?=
 TORCH_INDEX ?=
 SEEDS ?= 281-290
+OLDEST ?= python3.10
+NEWEST ?= python3.13
 
 VENV_PYTHON := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 READY = $(PYTHON) -m tools.environment --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
 WORKERS := -n logical --maxprocesses 4
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-.PHONY: lesson fresh run test slow store seeds site exercises colab oracle clean python environment colab-environment
+.PHONY: lesson fresh run test slow store seeds matrix site exercises colab oracle clean python environment colab-environment
 
 lesson: python
 	$(READY) lesson
@@ -40,6 +43,10 @@ store: environment
 
 seeds: environment
 	$(VENV_PYTHON) -m tools.seeds $(SEEDS)
+
+# gigabytes of other PyTorches, the better part of an hour for each Python
+matrix: python
+	$(PYTHON) -m tools.matrix --oldest $(OLDEST) --newest $(NEWEST) --torch-index "$(TORCH_INDEX)"
 
 site: environment
 	$(VENV_PYTHON) -m tools.website

@@ -353,7 +353,7 @@ def world() -> tuple:
         random.getstate(),
         np.random.get_state()[1].tolist(),
         torch.random.get_rng_state().tolist(),
-        *(torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()),
+        *(torch.get_default_dtype(), torch.empty(0).device, torch.is_grad_enabled()),
         *(torch.get_num_threads(), np.geterr(), np.geterrcall(), np.get_printoptions()),
         *(dict(vars(torch._tensor_str.PRINT_OPTS)), os.getcwd(), sys.getrecursionlimit()),
         *(sys.getswitchinterval(), gc.isenabled(), list(sys.path), sys.excepthook),

@@ -19,6 +19,7 @@ from PIL import Image
 
 from helpers.claims import place
 from helpers.prediction import predict
+from tools.check_python import OLDEST
 from tools.notebooks import load, section_of_cells
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +80,29 @@ def calls(source, *names):
         and isinstance(node.value, ast.Call)
         and ast.unparse(node.value.func) in names
     ]
+
+
+def newer_than_promised(*paths):
+    """What in these files the oldest Python that is promised cannot read."""
+    oldest = "py{}{}".format(*OLDEST)
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--select", "E9"]
+    command += ["--target-version", oldest, "--output-format", "concise", *map(str, paths)]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
+    assert found.returncode in (0, 1), found.stderr
+    return re.findall(r"^(.+?): invalid-syntax: (.+)", found.stdout, re.MULTILINE)
+
+
+def test_the_oldest_python_can_read_all_sources():
+    everything = ("theory.ipynb", "exercises.ipynb", "helpers", "solutions", "tests", "tools")
+    assert newer_than_promised(*everything) == []
+
+
+@pytest.mark.parametrize(
+    "newer", ["a[1, *b]", "try:\n    a\nexcept* ValueError:\n    b", "f'{a['b']}'"]
+)
+def test_a_newer_syntax_is_noticed(newer, tmp_path):
+    (tmp_path / "newer.py").write_text(f"{newer}\n", encoding="utf-8")
+    assert newer_than_promised(tmp_path / "newer.py") != []
 
 
 def lines_per_cell(cells):

@@ -58,6 +58,11 @@ def _set_handler(before: Any) -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def _device(empty: Callable[[int], torch.Tensor] = torch.empty) -> torch.device:
+    """Where new tensors go. PyTorch 2.4.0 cannot say so itself once a device has been put back."""
+    return empty(0).device
+
+
 def _set_device(before: torch.device) -> None:
     torch.set_default_device(
         None if before.type == "cpu" else before
@@ -84,7 +89,7 @@ SETTINGS: tuple[
     (np.geterrcall, np.seterrcall),
     (np.get_printoptions, lambda before: np.set_printoptions(**before)),
     (lambda: dict(_torch_print), _set_contents(_torch_print)),
-    (torch.get_default_device, _set_device),
+    (_device, _set_device),
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (torch.get_num_threads, torch.set_num_threads),

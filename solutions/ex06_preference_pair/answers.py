@@ -88,7 +88,7 @@ def copied_answers(records) -> float:
         )
     signs = np.zeros((len(people), len(comparisons)), dtype=int)
     for pair in records:
-        column = comparisons[pair.prompt, *sorted((pair.chosen, pair.rejected))]
+        column = comparisons[(pair.prompt, *sorted((pair.chosen, pair.rejected)))]
         signs[people[pair.annotator], column] = 1 if pair.chosen < pair.rejected else -1
     most, total = -np.inf, signs.sum(0)
     for a, b in combinations(signs, 2):

@@ -175,7 +175,7 @@ def votes(file: list[Pair]) -> np.ndarray:
     signs = np.zeros((len(people), len(comparisons)), dtype=int)
     for pair in file:
         sides = sorted((pair.chosen, pair.rejected))
-        column = comparisons[pair.prompt, *sides]
+        column = comparisons[(pair.prompt, *sides)]
         signs[people[pair.annotator], column] = 1 if pair.chosen == sides[0] else -1
     return signs
 
