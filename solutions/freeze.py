@@ -260,12 +260,14 @@ def metric_case(
     each: str = "run",
     **more,
 ) -> dict[str, Any]:
-    """A part that asks for a metric: 20 + 20 hidden runs and 3 + 3 for practice, in an order that says nothing.
+    """A part that asks for a metric: hidden runs, as many of each kind as the exercise says, and 3 + 3 for practice.
+
+    Their order says nothing.
 
     name: of the one property. Points rise from AUC ``points_from`` to ``full_from``. hidden: an exercise's module
     ``hidden_runs``. each: what a run is called.
     """
-    runs, labelled = _drawn(hidden, hidden.FROZEN_SEED, 20)
+    runs, labelled = _drawn(hidden, hidden.FROZEN_SEED, hidden.FROZEN_RUNS)
 
     def scores(metric) -> list[float]:
         return [float(f"{metric(*hidden.arguments(run)):.6g}") for run in runs]

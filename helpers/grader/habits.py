@@ -19,6 +19,8 @@ RANDOM = (
     "chance decides, or what was asked before."
 )
 SWAPPED = "Your results stand in another order: asked is ({})."
+ROUNDED = "Your values are right to a few digits only: rounded, or held in half precision."
+COLUMN = "Column {} of your rows is the negative of what is asked: a sign is turned there."
 ALMOST = 0.03  # relative: values this close to the right ones come from rounding or from a search that is not exact
 MOST = 0.75  # of the places that fail, so many have to be right once a habit is undone
 
@@ -69,6 +71,26 @@ def undoings(what: Observed) -> Iterator[tuple[str, Observed]]:
         yield _shape_sentence(what, scope), what.again(_changed(what, scope, _reshaped))
         transposed = _changed(what, scope, lambda x, shape: x.T.copy() if x.ndim == 2 else x)
         yield TRANSPOSED, what.again(transposed)
+    for k in range(_columns(what)):
+        turned = what.again(_changed(what, what.returns or ("",), _negative_in(k)))
+        yield COLUMN.format(k + 1), turned
+
+
+def _columns(what: Observed) -> int:
+    """How many columns all tables that are asked have; 0 where they differ, or where not all are tables of rows."""
+    widths = {what.right[p].shape[1:] for p in what.main if what.right[p].size}
+    (width,) = widths if len(widths) == 1 else ((),)
+    return width[0] if len(width) == 1 and len(what.main) > 3 else 0
+
+
+def _negative_in(column: int) -> Undo:
+    def undo(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        values = values.copy()
+        if values.ndim == 2 and values.shape[1] > column:
+            values[:, column] *= -1
+        return values
+
+    return undo
 
 
 def _changed(what: Observed, scope: tuple[str, ...], undo: Undo) -> dict[Place, np.ndarray | str]:
@@ -143,10 +165,7 @@ def _seen_by_the_right_values(what: Observed) -> Iterator[tuple[str, Observed]]:
             "Your values are whole numbers where fractions are asked: rounded, or held in an array of integers.",
             _whole,
         ),
-        (
-            "Your values are right to a few digits only: rounded, or held in half precision.",
-            _rounded,
-        ),
+        (ROUNDED, rounded),
     ):
         if sentence:
             mended = {
@@ -234,7 +253,8 @@ def _whole(yours: np.ndarray, right: np.ndarray) -> bool:
     return near and bool((yours == yours.round()).all() and (right != right.round()).any())
 
 
-def _rounded(yours: np.ndarray, right: np.ndarray) -> bool:
+def rounded(yours: np.ndarray, right: np.ndarray) -> bool:
+    """Whether values are the right ones to a few digits, or in half precision."""
     if yours.shape != right.shape or not np.isfinite(right).any():
         return False
     with np.errstate(all="ignore"):
@@ -355,7 +375,9 @@ def almost(what: Observed, places: list[Place], inputs: Any) -> str:
 
 
 def not_finite(what: Observed, places: list[Place], inputs: Any) -> str:
-    """NaN or infinity where numbers are asked."""
+    """NaN or infinity where numbers are asked, in a part of which these are no answers."""
+    if not all(np.isfinite(what.right[p]).all() for p in what.main):
+        return ""
     names = [
         p[0]
         for p in places

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.run_answer import Unusable, attempt, plain
-from helpers.grader.texts import type_name
+from helpers.grader.run_answer import Outcome, Unusable, attempt, plain
+from helpers.grader.texts import exact_text, type_name
 from helpers.grader.unwritten import returned
 
 HEADING = "Your example"
@@ -21,6 +21,12 @@ EXCHANGED = (
     "way round."
 )
 PAIR = "Two things came back, without names: asked is one dict, {'safe': …, 'unsafe': …}."
+NOTHING = "Your function builds and returns nothing: it runs to its end without a `return`."
+NO_DICT = (
+    "What came back is a {kind}; asked is one dict with two entries, {{'safe': …, 'unsafe': …}}, so that each example "
+    "has its name."
+)
+NAMES = "The names in your dict are {names}; asked are 'safe' and 'unsafe', spelled like that."
 UNTRIED = "Your {side} side cannot be tried: {found}."
 ALIKE = "Both sides are the same: the safe one and the unsafe one have to differ in what happens to them."
 Verdict = tuple[Failure | None, str]
@@ -49,10 +55,11 @@ def judge_examples(
     head = case["part"], case["title"], case["points"]
     outcome = attempt(answer)
     sides = outcome.value if type(outcome.value) is dict else None
-    if sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe")):
+    blank = sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe"))
+    if blank and not _misnamed(sides):
         return Result(*head, "unattempted")
-    if sides is None:
-        found = outcome.error or returned(outcome.value)
+    if sides is None or blank:
+        found = outcome.error or (_keys(sides) if blank else returned(outcome.value))
         failure = Failure(
             f"{case['asks_for']}()",
             found,
@@ -64,12 +71,12 @@ def judge_examples(
             _property(first, failure, False),
             *(_property(spec, None, True) for spec in others),
         ]
-        pair = type(outcome.value) in (tuple, list) and len(outcome.value) == 2
-        both = pair and all(side is not None for side in outcome.value)
-        return Result(*head, "error", tuple(properties), (PAIR,) if both else ())
+        return Result(*head, "error", tuple(properties), _no_examples(outcome))
     properties, diagnoses = _tried(sides, case, judges, heading)
     if all(p.held for p in properties):
         return judged(*head, properties)
+    if _misnamed(sides):
+        return judged(*head, properties, (NAMES.format(names=_listed(sides)), *diagnoses))
     turned = {**sides, "safe": sides.get("unsafe"), "unsafe": sides.get("safe")}
     if _same(sides.get("safe"), sides.get("unsafe")):
         diagnoses = (ALIKE, *diagnoses)
@@ -78,6 +85,39 @@ def judge_examples(
     ):
         diagnoses = (case.get("exchanged", EXCHANGED),)
     return judged(*head, properties, diagnoses)
+
+
+def _misnamed(sides: dict) -> bool:
+    """Whether something stands under another name, and one of the two names is missing."""
+    others = [name for name in sides if name not in ("safe", "unsafe")]
+    return not {"safe", "unsafe"} <= sides.keys() and any(
+        sides[name] is not None for name in others
+    )
+
+
+def _listed(sides: dict) -> str:
+    """Its first names, for a reader."""
+    names = [repr(exact_text(n, 20)) if type(n) is str else type_name(n) for n in list(sides)[:4]]
+    return ", ".join(names)
+
+
+def _keys(sides: dict) -> str:
+    return f"returned a dict with the keys {_listed(sides)}"
+
+
+def _no_examples(outcome: Outcome) -> tuple[str, ...]:
+    """Why what came back holds no examples; nothing where an error says so or the panel asks about a `return`."""
+    value = outcome.value
+    if outcome.error:
+        return ()
+    if value is None:
+        return (NOTHING,)
+    if type(value) is dict:
+        return (NAMES.format(names=_listed(value)),)
+    if outcome.empty:
+        return ()
+    pair = type(value) in (tuple, list) and len(value) == 2
+    return (PAIR if pair else NO_DICT.format(kind=type_name(value)),)
 
 
 def _tried(
@@ -162,6 +202,12 @@ def vector(value: Any, name: str) -> np.ndarray:
     if not np.isfinite(found).all():
         raise Unusable(f"{name!r} holds NaN or infinity: expected finite numbers")
     return found
+
+
+def refuse_logarithms(values: np.ndarray, name: str) -> None:
+    """Raises Unusable where probabilities are asked and their logarithms are given."""
+    if values.size and (values <= 0).all() and abs(np.exp(values).sum() - 1) < 0.01:
+        raise Unusable(f"{name!r} holds logarithms of probabilities: expected the probabilities")
 
 
 def _read(value: Any, name: str) -> np.ndarray:

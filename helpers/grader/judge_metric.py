@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Unusable, attempt, numbers_returned
+from helpers.grader.texts import type_name
 
 SAME_ORDER = (
     0.98  # rank correlation from which two scores are the same metric; others reach 0.97 by chance
@@ -23,7 +25,28 @@ NOT_FINITE = (
     "NaN or infinity is no score: on the way to it stands a mean over nothing, 0 / 0 or a logarithm of 0, say. What "
     "should a {each} score for which a part of your formula has nothing to go by?"
 )
+NOTHING = (
+    "Your function computes and returns nothing: it runs to its end without a `return`, and a {each} without a number "
+    "has no score."
+)
+NO_NUMBER = "A score is one number, and yours is a {kind}: return the number itself."
+TWO_VALUES = (
+    "Your score takes two values only, as a yes or no does. Asked is an order of the {each}s: return the number that "
+    "you compare with a threshold, not what comes of comparing."
+)
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a run that shows what a score reads. change: arguments of a call → those of another, fresh ones.
+
+    key: of the mistake that is told if all scores ``stay``, ``move`` or ``rise`` at it.
+    """
+
+    key: str
+    change: Callable[..., tuple]
+    told_if: str = "stay"
 
 
 def judge_metric(
@@ -32,12 +55,15 @@ def judge_metric(
     unpack: Callable[[dict], tuple],
     told: Callable[[dict], str],
     habits: Callable[[], tuple[str, ...]] = tuple,
+    changes: tuple[Change, ...] = (),
+    otherwise: Callable[[], tuple[str, ...]] = tuple,
 ) -> Result:
     """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
 
     unpack: stored run → the arguments of one call; told: stored run → one line about it.
-    habits: what is to be said, once all runs are scored, before mistakes are looked up. case["each"], if given, is
-    what a run is called.
+    habits: what is to be said, once all runs are scored, before mistakes are looked up; changes, then ``otherwise``:
+    what is tried where none is found. case["each"], if given, is what a run is called; case["constant"] is told in
+    place of ``CONSTANT``.
     """
     each = case.get("each", "run")
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
@@ -71,13 +97,19 @@ def judge_metric(
     if _by_chance(answer, case["runs"], unpack, scores):
         return judged(*head, properties, habits() or (RANDOM.format(each=each),), note)
     if not np.ptp(scores):
-        return judged(*head, properties, habits() or (CONSTANT.format(each=each),), note)
+        constant = case.get("constant", CONSTANT.format(each=each))
+        return judged(*head, properties, habits() or (constant,), note)
     known, turned = recognised(case["mistakes"], scores)
+    two_values = len(np.unique(scores)) == 2
+    if not known and not two_values and reached > 1 - high:
+        known = _by_changes(answer, case, unpack, changes) or otherwise()
     if reached <= TURNED and (turned or not known):
         note += f" Turned round, your score would reach {1 - reached:.2f}."
         if reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
             return judged(*head, properties, (case["upside_down"],), note)
         known += (case["upside_down"],)
+    if not known and two_values:
+        known = (TWO_VALUES.format(each=each),)
     return judged(*head, properties, habits() or known, note)
 
 
@@ -93,6 +125,30 @@ def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.
     return False
 
 
+def _by_changes(
+    answer: Callable, case: dict, unpack: Callable, changes: tuple[Change, ...]
+) -> tuple[str, ...]:
+    """The mistake that the first change reveals which does so on each of the first runs; or nothing.
+
+    A score that is one number on most of them, cut off at 0, say, moves little whatever it reads.
+    """
+    for tried in changes:
+        seen, scores = [], set()
+        for stored in case["runs"][:AGAIN]:
+            try:
+                before = _score(attempt(answer, *unpack(stored)))
+                after = _score(attempt(answer, *tried.change(*unpack(stored))))
+            except Unusable:
+                break  # on what an answer does not survive, it says nothing
+            moved = not np.isclose(after, before, rtol=1e-6, atol=1e-12)
+            seen.append({"stay": not moved, "move": moved, "rise": moved and after > before})
+            scores.add(before)
+        told = len(seen) == AGAIN and all(found[tried.told_if] for found in seen)
+        if told and len(scores) > AGAIN // 2:
+            return tuple(m["message"] for m in case["mistakes"] if m["key"] == tried.key)
+    return ()
+
+
 def _score(outcome) -> float:
     if outcome.error:
         raise Unusable(outcome.error)
@@ -105,13 +161,15 @@ def _score(outcome) -> float:
 
 
 def _unusable(outcome, each: str) -> tuple[str, ...]:
-    """Why a score that came back is none: several numbers, or NaN or infinity."""
+    """Why a score that came back is none: nothing, something else than numbers, several, NaN or infinity."""
+    if outcome.error:
+        return ()
     try:
         value = numbers_returned(outcome.value)
     except Unusable:
-        return ()
-    if outcome.error:
-        return ()
+        if outcome.value is None:
+            return (NOTHING.format(each=each),)
+        return () if outcome.empty else (NO_NUMBER.format(kind=type_name(outcome.value)),)
     if value.size != 1:
         return (MANY.format(each=each, size=value.size),)
     return (NOT_FINITE.format(each=each),)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers.grader import habits
 from helpers.grader.cases import array
 from helpers.grader.run_answer import Outcome
 from helpers.grader.texts import type_name
@@ -103,6 +104,9 @@ def _cut_off(kinds: dict[str, dict[str, Any]], seen: Callable, failed: dict[str,
     found = [seen(p["input"], p["of"]) for p, *_ in failed["extreme"]]
     if any(isinstance(yours, str) or not np.isfinite(yours).all() for yours in found):
         return ""
+    asked = [array(p["expected"]) for p, *_ in failed["extreme"]]
+    if all(map(habits.rounded, found, asked)):
+        return habits.ROUNDED
     return (
         "Right where numbers are moderate, finite but wrong where they are extreme: something is cut off there (a "
         "clamp, a small number added before a logarithm). A stable form needs neither."

@@ -1,7 +1,8 @@
 """The runs of exercise 3d as the learner gets them, and how a metric of theirs is judged.
 
-Stored are, for each response that was sampled, its id, reward, log-ratio, the judge's verdict and how often each policy
-said it: whether a response *is* harmful is not among them, so that it cannot be found here either.
+Stored are, for each response that was sampled, its reward and log-ratio in tenths, the judge's verdict and how often
+each policy said it; ids count from 0. Whether a response *is* harmful is not among them, so that it cannot be found
+here either.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
 
 Samples = dict[str, np.ndarray]
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # one character per count, 0 to 61
 
 
 class Judge:
@@ -43,18 +45,15 @@ class Judge:
 
 def unpack(stored: dict[str, Any]) -> tuple[Samples, Samples, Judge]:
     """A stored run as the arguments of ``flag``: fresh arrays, and a judge that knows the sampled responses."""
-    table = {
-        "response": np.array(stored["response"]),
-        "reward": np.array(stored["reward"], dtype=float),
-        "log_ratio": np.array(stored["log_ratio"], dtype=float),
-    }
+    table = {name: np.array(stored[name]) / 10 for name in ("reward", "log_ratio")}
+    table["response"] = np.arange(len(table["reward"]))
 
-    def samples(counts):
-        rows = np.repeat(np.arange(len(counts)), counts)
+    def samples(digits):
+        rows = np.repeat(np.arange(len(digits)), [DIGITS.index(digit) for digit in digits])
         rows = np.random.default_rng(0).permutation(rows)  # an order that says nothing
-        return {name: column[rows] for name, column in table.items()}
+        return {name: table[name][rows] for name in ("response", "reward", "log_ratio")}
 
-    verdicts = {number: word == "1" for number, word in zip(stored["response"], stored["verdicts"])}
+    verdicts = {number: word == "1" for number, word in enumerate(stored["verdicts"])}
     return samples(stored["reference_counts"]), samples(stored["policy_counts"]), Judge(verdicts)
 
 
