@@ -1,11 +1,11 @@
 """Judging an answer that is a function of arrays against frozen cases: (answer, case) → Result, without side effects.
 
-A case lists properties in order, each with its probes, smallest first. Kinds of property: ``expected``: the value, or
-the gradient in the argument that ``of`` names, is what is recorded; ``same``: equal values on an input and on its twin;
-``blocked``: no gradient reaches an argument; ``raises``: ValueError, whose text holds the number that ``mentions``
-gives; ``unchanged``: no argument was modified. Where the case ``returns`` several results, ``of`` names one of them. A
-probe with ``within`` accepts any number between those two. The first properties, marked ``values``, are what the part
-asks for; the others count only once one of these holds: a constant is invariant, too.
+A case lists properties in order, each with its probes, of which the smallest that fails is shown. Kinds of property:
+``expected``: the value, or the gradient in the argument that ``of`` names, is what is recorded; ``same``: equal values
+on an input and on its twin; ``blocked``: no gradient reaches an argument; ``raises``: ValueError, whose text holds the
+number that ``mentions`` gives; ``unchanged``: no argument was modified. Where the case ``returns`` several results,
+``of`` names one of them. A probe with ``within`` accepts any number between those two. The first properties, marked
+``values``, are what the part asks for; the others count only once one of these holds: a constant is invariant, too.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex01_choices import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape
 
 NAN = np.nan
 
@@ -35,6 +36,9 @@ def inputs_1a() -> dict[str, Inputs]:
     }
     found["other scales"] = given(np.array([[0.01], [10.0], [100.0], [2.0]]) * drawn**3 - 40)
     return found
+
+
+SHAPE_1A = Shape({"ratings": "AK"}, least={"K": 2}, free="K")
 
 
 PROPERTIES_1A = [
@@ -124,6 +128,16 @@ def inputs_1b() -> dict[str, Inputs]:
         "beta": 0.5,
     }
     return found
+
+
+def in_domain_1b(given: Inputs) -> Inputs | None:
+    """At least one comparison, β > 0."""
+    return given if given["wins"].any() and given["beta"] > 0 else None
+
+
+SHAPE_1B = Shape(
+    {"logits": "BK", "ref_logits": "BK", "wins": "BKK"}, least={"K": 2}, tidy=in_domain_1b
+)
 
 
 PROPERTIES_1B = [
@@ -229,6 +243,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_1a(),
             PROPERTIES_1A,
             mistakes.MISTAKES["1a"],
+            SHAPE_1A,
             rows=True,
         ),
         "1b": function_case(
@@ -238,6 +253,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_1b(),
             PROPERTIES_1B,
             mistakes.MISTAKES["1b"],
+            SHAPE_1B,
             differentiable=("logits",),
         ),
         "1c": case_1c(),

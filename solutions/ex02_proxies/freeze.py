@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex02_proxies import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape, rows_sum_to_one
 
 
 def inputs_2a() -> dict[str, Inputs]:
@@ -50,6 +51,14 @@ def inputs_2a() -> dict[str, Inputs]:
         "rejected": base["rejected"] ** 3 - 7,
     }
     return found
+
+
+SHAPE_2A = Shape(
+    {"chosen": "B", "rejected": "B", "slices": "B"},
+    ids={"slices": ("S",)},
+    lengths={"n_slices": "S"},
+    free="B",
+)
 
 
 PROPERTIES_2A = [
@@ -125,6 +134,15 @@ def inputs_2b() -> dict[str, Inputs]:
     }
     found["another scale"] = {**base, "proxy": np.exp(2 * base["proxy"]) - 30}
     return found
+
+
+SHAPE_2B = Shape(
+    {"ref": "K", "proxy": "K", "gold": "K"},
+    least={"K": 2},
+    free="K",
+    stay=("ref", "n"),
+    tidy=lambda given: rows_sum_to_one(given, "ref"),
+)
 
 
 PROPERTIES_2B = [
@@ -213,6 +231,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_2a(),
             PROPERTIES_2A,
             mistakes.MISTAKES["2a"],
+            SHAPE_2A,
         ),
         "2b": function_case(
             "2b",
@@ -221,6 +240,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_2b(),
             PROPERTIES_2B,
             mistakes.MISTAKES["2b"],
+            SHAPE_2B,
         ),
         "2c": case_2c(),
         "2d": metric_case(
