@@ -35,7 +35,7 @@ def predicted(
     if key not in _kept:
         return
     if isinstance(measured, Mapping):
-        result = ", ".join(f"{name} {form.format(value)}" for name, value in measured.items())
+        result = "; ".join(f"{name}: {form.format(value)}" for name, value in measured.items())
     else:
         result = measured if isinstance(measured, str) else form.format(measured)
     print(f"{key}: you predicted {_kept[key]}; measured {result}")

@@ -46,7 +46,7 @@ def test_numbers_are_shown_in_the_form_given_and_several_by_name(capsys):
     assert "measured ≈ 1,234\n" in printed(capsys, predicted, "refused", 1234, "≈ {:,}")
     both = {"before": torch.tensor(40.4), "after": 20.0}
     shown = printed(capsys, predicted, "refused", both, "≈ {:.0f} %")
-    assert shown == "refused: you predicted 50; measured before ≈ 40 %, after ≈ 20 %\n"
+    assert shown == "refused: you predicted 50; measured before: ≈ 40 %; after: ≈ 20 %\n"
 
 
 def test_a_guess_that_is_no_choice_is_refused_with_the_choices():
