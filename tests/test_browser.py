@@ -79,6 +79,11 @@ def test_a_far_section_is_reached_by_one_click_and_leads_back(lab, page):
         assert page.evaluate(IN_VIEW, title), name
         photograph(page, f"section_{name}")
         page.wait_for_function(CLICK, arg="↑ all sections")
+    page.wait_for_function(CLICK, arg="1.1")
+    folded = page.locator(".jp-InputPlaceholder:visible")
+    until(lambda: folded.count() or not page.evaluate(f"{PANE}.scrollTop += 300"), "none folded")
+    folded.first.click()
+    page.locator(".cm-content:has-text('figures.show(')").first.wait_for()
 
 
 def test_the_tour_runs_cell_by_cell_and_shows_a_prediction_beside_the_result(lab, page):
