@@ -96,6 +96,15 @@ def test_asking_too_often_is_told():
     assert "more than 100 times" in told
 
 
+class Hostile:
+    """A key that cannot be compared."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        raise RuntimeError("no")
+
+
 @pytest.mark.parametrize("part", EXAMPLES)
 def test_examples_in_no_dict_or_under_other_names_are_told_so(part):
     right = REFERENCE[part]()
@@ -109,6 +118,9 @@ def test_examples_in_no_dict_or_under_other_names_are_told_so(part):
     result = graded(part, lambda: {"safe": right["safe"], "Unsafe": right["unsafe"]})
     assert result.diagnoses[0].startswith("The names in your dict are 'safe', 'Unsafe'")
     assert graded(part, lambda: {**right, "note": "mine"}).score == case(part)["points"]
+    assert graded(part, lambda: {Hostile(): right}).diagnoses == (
+        judge_examples.NAMES.format(names="Hostile"),
+    )
 
 
 @pytest.mark.parametrize("part", METRICS)

@@ -26,6 +26,7 @@ NO_DICT = (
     "What came back is a {kind}; asked is one dict with two entries, {{'safe': …, 'unsafe': …}}, so that each example "
     "has its name."
 )
+NAMED = "safe", "unsafe"
 NAMES = "The names in your dict are {names}; asked are 'safe' and 'unsafe', spelled like that."
 UNTRIED = "Your {side} side cannot be tried: {found}."
 ALIKE = "Both sides are the same: the safe one and the unsafe one have to differ in what happens to them."
@@ -55,7 +56,7 @@ def judge_examples(
     head = case["part"], case["title"], case["points"]
     outcome = attempt(answer)
     sides = outcome.value if type(outcome.value) is dict else None
-    blank = sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe"))
+    blank = sides is not None and all(sides.get(side) is None for side in NAMED)
     if blank and not _misnamed(sides):
         return Result(*head, "unattempted")
     if sides is None or blank:
@@ -89,10 +90,8 @@ def judge_examples(
 
 def _misnamed(sides: dict) -> bool:
     """Whether something stands under another name, and one of the two names is missing."""
-    others = [name for name in sides if name not in ("safe", "unsafe")]
-    return not {"safe", "unsafe"} <= sides.keys() and any(
-        sides[name] is not None for name in others
-    )
+    others = [v for name, v in sides.items() if type(name) is not str or name not in NAMED]
+    return not {*NAMED} <= sides.keys() and any(value is not None for value in others)
 
 
 def _listed(sides: dict) -> str:
