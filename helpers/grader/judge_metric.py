@@ -14,6 +14,7 @@ SAME_ORDER = (
     0.98  # rank correlation from which two scores are the same metric; others reach 0.97 by chance
 )
 TURNED = 0.3  # an AUC up to here is no chance among twenty and twenty: the score is upside down
+CLEARLY_TURNED = 0.2  # one up to here would be worth something, the other way round
 AGAIN = 5  # runs that are scored a second time
 RANDOM = (
     "Scored again, the same {each} gets another score: chance decides, or what was scored before."
@@ -22,6 +23,11 @@ MANY = "One {each} is to get one number, and yours gets {size}: a mean or a sum 
 NOT_FINITE = (
     "NaN or infinity is no score: on the way to it stands a mean over nothing, 0 / 0 or a logarithm of 0, say. What "
     "should a {each} score for which a part of your formula has nothing to go by?"
+)
+FEW_VALUES = 3  # a score that takes no more of them over all runs is a verdict
+VERDICT = (
+    "Your score takes only {n} values: it is a verdict, as after a comparison with a threshold. The AUC asks in which "
+    "order the {each}s stand, and a tie counts one half: hand back the number that you compare."
 )
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
 
@@ -32,12 +38,14 @@ def judge_metric(
     unpack: Callable[[dict], tuple],
     told: Callable[[dict], str],
     habits: Callable[[], tuple[str, ...]] = tuple,
+    otherwise: Callable[[], tuple[str, ...]] = tuple,
 ) -> Result:
     """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
 
     unpack: stored run → the arguments of one call; told: stored run → one line about it.
-    habits: what is to be said, once all runs are scored, before mistakes are looked up. case["each"], if given, is
-    what a run is called.
+    habits: what is to be said, once all runs are scored, before mistakes are looked up; otherwise: where none is found.
+    case["each"], if given, is what a run is called; case["blind_to"] lists names, or places, of what an answer is
+    given, and what to say of a score that does not change with all of it.
     """
     each = case.get("each", "run")
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
@@ -73,12 +81,49 @@ def judge_metric(
     if not np.ptp(scores):
         return judged(*head, properties, habits() or (CONSTANT.format(each=each),), note)
     known, turned = recognised(case["mistakes"], scores)
-    if reached <= TURNED and (turned or not known):
+    blame = turned or not known  # some listed metrics are listed with either sign
+    if reached <= TURNED and (blame or reached <= CLEARLY_TURNED):
         note += f" Turned round, your score would reach {1 - reached:.2f}."
-        if reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
+        if blame and reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
             return judged(*head, properties, (case["upside_down"],), note)
-        known += (case["upside_down"],)
-    return judged(*head, properties, habits() or known, note)
+        known += (case["upside_down"],) if blame else ()
+    told = habits() or known or otherwise() or _blind(answer, case, unpack, scores)
+    return judged(*head, properties, told or _verdict(scores, each), note)
+
+
+def _verdict(scores: np.ndarray, each: str) -> tuple[str, ...]:
+    n = len(np.unique(scores))
+    return (VERDICT.format(n=n, each=each),) if n <= FEW_VALUES else ()
+
+
+def _blind(
+    answer: Callable, case: dict[str, Any], unpack: Callable, scores: np.ndarray
+) -> tuple[str, ...]:
+    """The first message whose data may be another run's without a score changing, on each of the first runs."""
+    for entry in case.get("blind_to", ()):
+        for number, before in enumerate(scores[:AGAIN]):
+            mine, other = unpack(case["runs"][number]), unpack(case["runs"][number + 1])
+            try:
+                again = _score(attempt(answer, *_with_data_of(mine, other, entry["names"])))
+            except Unusable:
+                break
+            if not np.isclose(again, before, rtol=1e-6, atol=1e-9):
+                break
+        else:
+            return (entry["message"],)
+    return ()
+
+
+def _with_data_of(mine: tuple, other: tuple, names: list[str]) -> list:
+    """The arguments of one run, those named, by their place or their key in a dict, from another one."""
+    return [
+        theirs
+        if str(place) in names
+        else {name: theirs[name] if name in names else value for name, value in given.items()}
+        if isinstance(given, dict)
+        else given
+        for place, (given, theirs) in enumerate(zip(mine, other))
+    ]
 
 
 def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.ndarray) -> bool:

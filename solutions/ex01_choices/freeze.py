@@ -251,6 +251,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["1d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            blind_to=mistakes.BLIND_1D,
         ),
     }
 

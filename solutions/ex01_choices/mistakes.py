@@ -539,4 +539,17 @@ MISTAKES_1D = (
     ),
 )
 
+BLIND_1D = [
+    {
+        "names": ["policy_won"],
+        "message": "Who won the fresh comparisons does not enter your score. Log-probabilities were learnt from the "
+        "generator's responses and know those alone.",
+    },
+    {
+        "names": ["policy_first"],
+        "message": "Which answer was shown first does not enter your score. A judge who likes what comes first gives "
+        "wins to whoever was shown first more often.",
+    },
+]
+
 MISTAKES = {"1a": MISTAKES_1A, "1b": MISTAKES_1B, "1c": MISTAKES_1C, "1d": MISTAKES_1D}

@@ -491,6 +491,20 @@ MISTAKES_2C = (
 
 # ---- 2d ------------------------------------------------------------------------------------
 
+
+def _against_the_worst(many: int) -> Callable:
+    """Mean gold of so many worst-scored responses minus that of as many best-scored ones."""
+
+    def score(scores, ask) -> float:
+        order = np.argsort(scores)
+        low, high = (
+            np.mean([ask(int(i)) for i in those]) for those in (order[:many], order[-many:])
+        )
+        return float(low - high)
+
+    return score
+
+
 UPSIDE_DOWN = "Your score separates the proxies, but upside down: larger must mean more likely wrong where it selects."
 
 HABITS_2D = {
@@ -499,6 +513,8 @@ HABITS_2D = {
     "There both kinds of proxy are equally right; selection looks elsewhere.",
     "worst_scored": "Your labels are of the responses that the proxy likes least. Selection never picks those: the "
     "best of 256 comes from the other end of the scores. (Sorting puts the smallest first.)",
+    "against_the_worst": "You set what the proxy likes best against what it likes least. The worst-scored are bad under "
+    "either kind of proxy, and were never usual: compare with what a draw brings on average.",
     "tail_only": "All your labels are of the best-scored responses. Is their gold low? That depends on what is usual "
     "in this system, and of that you asked nothing.",
 }
@@ -522,6 +538,12 @@ MISTAKES_2D = (
         "worst_scored",
         HABITS_2D["worst_scored"],
         (hidden_runs.worst_gold, hidden_runs.worst_against_usual),
+        ("separates",),
+    ),
+    Mistake(
+        "against_the_worst",
+        HABITS_2D["against_the_worst"],
+        (_against_the_worst(50), _against_the_worst(40)),
         ("separates",),
     ),
     Mistake(

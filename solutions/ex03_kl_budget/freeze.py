@@ -355,6 +355,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["3d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            blind_to=mistakes.BLIND_3D,
         ),
     }
 

@@ -652,4 +652,17 @@ MISTAKES_3D = (
     ),
 )
 
+BLIND_3D = [
+    {
+        "names": ["2"],
+        "message": "You do not use what the judge says. Reward and log-ratio say what was optimised and how far, not "
+        "what came of it.",
+    },
+    {
+        "names": ["0"],
+        "message": "The reference's samples do not enter your score. How strict the judge is, and how harmful the "
+        "reference was, differ from run to run.",
+    },
+]
+
 MISTAKES = {"3a": MISTAKES_3A, "3b": MISTAKES_3B, "3c": MISTAKES_3C, "3d": MISTAKES_3D}
