@@ -20,6 +20,12 @@ RANDOM = (
     "Scored again, the same {each} gets another score: chance decides, or what was scored before."
 )
 MANY = "One {each} is to get one number, and yours gets {size}: a mean or a sum over the entries is missing."
+TEXT = "A text is no score: hand back the number from which you chose it, so that every {each} can be compared."
+NO_NAME = "You look up {name}, and there is no such entry: the question lists what a {each} holds, and its names."
+NO_ENTRY = (
+    "You look up {name} where it does not occur: not everything that stands in one array of a {each} stands in the "
+    "others. What should count for what is missing there?"
+)
 NOT_FINITE = (
     "NaN or infinity is no score: on the way to it stands a mean over nothing, 0 / 0 or a logarithm of 0, say. What "
     "should a {each} score for which a part of your formula has nothing to go by?"
@@ -87,8 +93,11 @@ def judge_metric(
         if blame and reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
             return judged(*head, properties, (case["upside_down"],), note)
         known += (case["upside_down"],) if blame else ()
-    told = habits() or known or otherwise() or _blind(answer, case, unpack, scores)
-    return judged(*head, properties, told or _verdict(scores, each), note)
+    told = habits() or known
+    if not told:
+        told = otherwise() or _blind(answer, case, unpack, scores)
+        told += _verdict(scores, each)
+    return judged(*head, properties, told, note)
 
 
 def _verdict(scores: np.ndarray, each: str) -> tuple[str, ...]:
@@ -150,12 +159,17 @@ def _score(outcome) -> float:
 
 
 def _unusable(outcome, each: str) -> tuple[str, ...]:
-    """Why a score that came back is none: several numbers, or NaN or infinity."""
+    """Why a score that came back is none: a text, several numbers, NaN or infinity; or what was looked up in vain."""
+    if outcome.error:
+        raised, _, name = outcome.error.partition(": ")
+        if raised != "raised KeyError":
+            return ()
+        return ((NO_NAME if name.startswith("'") else NO_ENTRY).format(each=each, name=name),)
+    if type(outcome.value) is str:
+        return (TEXT.format(each=each),)
     try:
         value = numbers_returned(outcome.value)
     except Unusable:
-        return ()
-    if outcome.error:
         return ()
     if value.size != 1:
         return (MANY.format(each=each, size=value.size),)

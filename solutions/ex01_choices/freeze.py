@@ -33,6 +33,7 @@ def inputs_1a() -> dict[str, Inputs]:
         "four annotators": given(drawn),
         "all tied or alone": given([[3, 3, 3], [NAN, NAN, 5], [NAN, NAN, NAN]]),
     }
+    found["small steps"] = given([[0.03, 0.01, 0.04]])
     found["other scales"] = given(np.array([[0.01], [10.0], [100.0], [2.0]]) * drawn**3 - 40)
     return found
 
@@ -76,7 +77,7 @@ PROPERTIES_1A = [
         "each annotator's scale may be stretched or moved",
         0.1,
         "same",
-        [("other scales", "four annotators")],
+        [("small steps", "three responses"), ("other scales", "four annotators")],
     ),
     prop("unchanged", "the argument is left as it was", 0.1, "unchanged", []),
 ]

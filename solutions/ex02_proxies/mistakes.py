@@ -81,6 +81,15 @@ def _empty_handed_on(chosen, rejected, slices, n_slices):
     return torch.cat([found[:-1], found[:-1].mean()[None]])
 
 
+def _sign_of_gap(chosen, rejected, slices, n_slices):
+    """NaN where both scores are infinite, handed on to the slice's mean and to the last entry."""
+    slice_accuracies(chosen, rejected, slices, n_slices)
+    gap = chosen - rejected
+    credit = torch.where(gap.isnan(), torch.nan, (gap.sign() + 1) / 2)
+    found = torch.stack([credit[slices == s].mean() for s in range(n_slices)])
+    return torch.cat([found, found.mean()[None]])
+
+
 def _gap_sign(chosen, rejected):
     gap = chosen - rejected
     return (gap > 0).double() + 0.5 * (gap == 0).double()
@@ -177,7 +186,7 @@ MISTAKES_2A = (
         "gap_of_infinities",
         "Right for finite scores. Two scores of −∞ are equal, but their difference is NaN: compare the scores, not "
         "their difference with 0.",
-        (_checked(_gap_sign),),
+        (_checked(_gap_sign), _sign_of_gap),
         ("infinite",),
     ),
     Mistake(
@@ -298,6 +307,22 @@ def _divides_by_mass(ref, proxy, gold, n):
     return (((below + mass) ** n - below**n) * ref / mass * gold).sum()
 
 
+def _one_takes_all(best: bool) -> Callable:
+    """Of a group of equal scores the one with the most gold, or the least, gets the whole weight."""
+
+    def expected(ref, proxy, gold, n):
+        value = gold if best else -gold
+        found = 0.0
+        for score in proxy.unique():
+            group = (proxy == score) & (ref > 0)
+            below, mass = ref[proxy < score].sum(), ref[group].sum()
+            if mass > 0:
+                found = found + ((below + mass) ** n - below**n) * value[group].max()
+        return found if best else -found
+
+    return expected
+
+
 _VALUES_2B = ("distinct", "ties")
 
 MISTAKES_2B = (
@@ -331,6 +356,13 @@ MISTAKES_2B = (
         "Right where scores differ. Among equal scores yours gives everyone the same share; but a response that the "
         "reference says more often is more often the first of them.",
         (_weighted(_equal_shares),),
+        ("ties",),
+    ),
+    Mistake(
+        "ties_by_gold",
+        "Right where scores differ. Among equal scores yours picks by gold: the response with the most, or the least. "
+        "Nobody sees gold when the draw is made; the first draw is kept.",
+        (_one_takes_all(True), _one_takes_all(False)),
         ("ties",),
     ),
     Mistake(

@@ -94,6 +94,14 @@ def _smoothed(ref, rewards, beta):
     return policy, (policy * ((policy + 1e-12) / (ref + 1e-12)).log()).sum(-1)
 
 
+def _largest_of_all(ref, rewards, beta):
+    """The row's largest reward taken off, whether the reference says that response or not."""
+    z = rewards / beta
+    weights = ref * (z - z.amax(-1, keepdim=True)).exp()
+    policy = weights / weights.sum(-1, keepdim=True)
+    return policy, _kl_between(policy, ref)
+
+
 MISTAKES_3A = (
     Mistake(
         "times_beta",
@@ -201,6 +209,36 @@ MISTAKES_3A = (
             _kl_from(lambda p, q: ((p - q) ** 2).sum(-1)),
         ),
         ("kl",),
+    ),
+    Mistake(
+        "entropy",
+        "Your KL is an entropy: of the policy, of the reference, or the difference of the two. How far the policy walked "
+        "from the reference takes both inside one logarithm: log π/π_ref.",
+        (
+            _kl_from(lambda p, q: -torch.xlogy(p, p).sum(-1)),
+            _kl_from(lambda p, q: -torch.xlogy(q, q).sum(-1)),
+            _kl_from(lambda p, q: torch.xlogy(q, q).sum(-1) - torch.xlogy(p, p).sum(-1)),
+            _kl_from(lambda p, q: torch.xlogy(p, p).sum(-1) - torch.xlogy(q, q).sum(-1)),
+        ),
+        ("kl",),
+    ),
+    Mistake(
+        "cross_entropy",
+        "Your KL is a cross entropy, −Σ π·log π_ref or the other way round: the policy's own log π is missing from it, so "
+        "it is not 0 where the two are the same.",
+        (
+            _kl_from(lambda p, q: -torch.xlogy(p, q).sum(-1)),
+            _kl_from(lambda p, q: -torch.xlogy(q, p).sum(-1)),
+        ),
+        ("kl",),
+    ),
+    Mistake(
+        "largest_unsaid",
+        "You take the largest reward off every row, and it may belong to a response that the reference never says. "
+        "Beside it all the others underflow, and the row is 0/0. Which rewards of a row matter at all?",
+        (_largest_of_all,),
+        ("support",),
+        overflows=True,
     ),
     Mistake(
         "support",

@@ -1122,11 +1122,6 @@ BLIND_5D = [
         "message": "The gold tasks do not enter your score. How often people agree means something only beside how "
         "often they err.",
     },
-    {
-        "names": ["pair"],
-        "message": "Which answers are about the same pair does not enter your score. Errors of a rule are errors that "
-        "several people make on one pair.",
-    },
 ]
 
 MISTAKES = {"5a": MISTAKES_5A, "5b": MISTAKES_5B, "5c": MISTAKES_5C, "5d": MISTAKES_5D}
