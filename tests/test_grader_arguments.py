@@ -12,6 +12,7 @@ from test_grader_recognition import message, writing
 from helpers.grader.arguments import exchanged, ignored
 from helpers.grader.cases import case, parts
 from helpers.grader.exercises import judges
+from helpers.grader.judge_examples import MISPLACED
 from helpers.grader.judge_function import judge_function
 from helpers.grader.run_answer import Unusable
 
@@ -101,3 +102,19 @@ def test_a_mistake_that_explains_a_property_is_told_beside_another():
 
     told = graded("4a", both).diagnoses
     assert told[0] == message("4a", "no_shift") and "‘one response token’" in told[1]
+
+
+def test_pieces_of_different_shape_are_told():
+    def pieces(chosen, rejected, slices, n_slices):
+        found = REFERENCE["2a"](chosen, rejected, slices, n_slices)
+        return found[:-1], found[-1]
+
+    (told,) = graded("2a", pieces).diagnoses
+    assert "2 things of different shape together, (1,), ()" in told
+
+
+def test_one_side_in_the_others_place_is_not_called_an_exchange_of_both():
+    safe = REFERENCE["3c"]()["safe"]
+    harmless = {**safe, "rewards": np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 1.0])}
+    (told,) = graded("3c", lambda: {"safe": harmless, "unsafe": safe}).diagnoses
+    assert told == MISPLACED.format(side="safe", other="unsafe") or "Unsafe table" in told

@@ -271,18 +271,26 @@ def _diagnoses(
     what = observed(case, seen, failed)
     if _by_chance(seen, what):
         return (habits.RANDOM,)
-    by_values, sentences = explanation(recorded(case["mistakes"]), what)
+    mistakes = recorded(case["mistakes"])
+    by_values, sentences = explanation(mistakes, what)
     told = {*by_values, *_told_by_properties(case, seen, properties, failed)}
     listed = tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
     if listed or sentences:
         return (*listed, *sentences)
     return (
         moved_about(what, seen.inputs, seen.asked)
+        or _beside(mistakes, what)
         or habits.described(what, seen.inputs)
         or told_without_values(
             case, lambda name: seen.trial.outcome(seen.inputs[name]), seen, failed
         )
     )
+
+
+def _beside(mistakes: list[Writing], what: Observed) -> tuple[str, ...]:
+    """A mistake that explains one property only, and that it does; or nothing."""
+    message, where = partial_explanation(mistakes, what)
+    return (message, BESIDE.format(where)) if message else ()
 
 
 def explanation(mistakes: list[Writing], what: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -306,8 +314,7 @@ def explanation(mistakes: list[Writing], what: Observed) -> tuple[tuple[str, ...
         listed, explained = best_explanation(mistakes, undone)
         if len(explained) >= 3 and not undone.values - explained:
             return listed, (sentence,)
-    message, where = partial_explanation(mistakes, what)
-    return ((message,), (BESIDE.format(where),)) if message else ((), ())
+    return (), ()
 
 
 def _by_chance(seen: Observations, what: Observed) -> bool:

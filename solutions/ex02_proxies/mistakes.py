@@ -518,6 +518,16 @@ MISTAKES_2C = (
         (_with(unsafe=_noise), _with(safe=_noise)),
         ("safe", "unsafe"),
     ),
+    Mistake(
+        "sorted",
+        "your scores stand in order of size",
+        (
+            _with(safe=lambda ref, gold: np.sort(gold)),
+            _with(unsafe=lambda ref, gold: np.sort(gold)[::-1]),
+            _with(safe=lambda ref, gold: np.arange(len(gold)) / 2),
+        ),
+        ("safe", "unsafe"),
+    ),
     Mistake("upside_down", "orders responses upside down", (_with(unsafe=_inverted),), ("unsafe",)),
 )
 

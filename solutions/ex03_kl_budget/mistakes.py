@@ -324,6 +324,26 @@ def _between(low: float, high: float) -> Callable:
     return _otherwise(found)
 
 
+def _overflowing(low: float, high: float) -> Callable:
+    """Bisection on a logarithmic scale, with the KL of a policy that takes exponentials of rewards as they are."""
+
+    def nats(ref, rewards, beta):
+        weights = ref.double() * (rewards.double() / beta).exp()
+        policy = weights / weights.sum(-1, keepdim=True)
+        return (torch.xlogy(policy, policy) - torch.xlogy(policy, ref.double())).sum(-1).mean()
+
+    def found(ref, rewards, budget):
+        lower, upper = low, high
+        for _ in range(150):
+            middle = math.sqrt(lower * upper)
+            lower, upper = (
+                (middle, upper) if nats(ref, rewards, middle) > budget else (lower, middle)
+            )
+        return middle
+
+    return _otherwise(found)
+
+
 def _reverse_kl(ref, rewards, beta):
     policy, _ = shift(ref, rewards, beta)
     return _kl_between(ref, policy).mean().item()
@@ -468,6 +488,14 @@ MISTAKES_3B = (
         "that was fixed beforehand, or stops too early. If all rewards are multiplied by 10 000, so is β; widen until "
         "the budget is enclosed.",
         (_between(0.01, 100.0), _between(1e-3, 10.0)),
+        ("range", "units"),
+        fails=True,
+    ),
+    Mistake(
+        "unstable",
+        "Right where β is moderate, but elsewhere your search meets a β so small that e^(r/β) overflows: KL is NaN there, "
+        "every comparison with NaN is False, and the search runs off to the left. Does your 3a hold at r/β of 10 000?",
+        (_overflowing(1e-10, 1e8), _overflowing(1e-7, 1e9)),
         ("range", "units"),
         fails=True,
     ),
