@@ -118,3 +118,21 @@ def test_one_side_in_the_others_place_is_not_called_an_exchange_of_both():
     harmless = {**safe, "rewards": np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 1.0])}
     (told,) = graded("3c", lambda: {"safe": harmless, "unsafe": safe}).diagnoses
     assert told == MISPLACED.format(side="safe", other="unsafe") or "Unsafe table" in told
+
+
+def test_a_mask_that_is_looked_at_one_place_off_enters():
+    """Another input's mask differs only where this answer does not look; and where all is 0 nothing is seen."""
+
+    def off(policy_logits, ref_logits, tokens, mask, beta):
+        ratio = (policy_logits.log_softmax(-1) - ref_logits.log_softmax(-1))[:, :-1]
+        picked = ratio.gather(2, tokens[:, 1:, None]).squeeze(2)
+        return (picked * mask[:, :-1]).sum(1) + 0.2 * beta * mask[:, :-1].sum(1)
+
+    assert not any("do not depend" in why for why in graded("4a", off).diagnoses)
+
+    def ignoring(policy_logits, ref_logits, tokens, mask, beta):
+        ratio = (policy_logits.log_softmax(-1) - ref_logits.log_softmax(-1))[:, :-1]
+        return ratio.gather(2, tokens[:, 1:, None]).squeeze(2).sum(1) / beta
+
+    (told,) = graded("4a", ignoring).diagnoses
+    assert "do not depend on `mask`:" in told

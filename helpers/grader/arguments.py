@@ -60,7 +60,11 @@ def ignored(what: Observed, inputs: Mapping[str, Inputs], ask: Ask) -> str:
 
 
 def _ignores(name: str, what: Observed, inputs: Mapping[str, Inputs], ask: Ask) -> bool:
-    places = [place for place in what.main if np.shape(what.yours[place]) == what.right[place].shape]
+    places = [
+        place
+        for place in what.main
+        if np.shape(what.yours[place]) == what.right[place].shape and what.yours[place].any()
+    ]  # where all is 0, everything else may have dropped out
     tried = 0
     for place, given in _with_another(name, places, inputs):
         tried += 1
@@ -77,8 +81,14 @@ def _ignores(name: str, what: Observed, inputs: Mapping[str, Inputs], ask: Ask) 
 def _with_another(
     name: str, places: list[Place], inputs: Mapping[str, Inputs]
 ) -> Iterator[tuple[Place, Inputs]]:
-    """Places, each with its input whose argument is that of another one; the smallest inputs first."""
+    """Places, each with its input whose argument is that of another one; the smallest inputs first.
+
+    A mask is turned round as well: those of other inputs may differ where an answer does not look.
+    """
     for place in places:
+        mine = inputs[place[0]][name]
+        if isinstance(mine, np.ndarray) and mine.dtype == bool:
+            yield place, {**inputs[place[0]], name: ~mine}
         for other in dict.fromkeys(there for there, _ in places):
             mine, theirs = inputs[place[0]][name], inputs[other][name]
             if _alike(mine, theirs) and not np.array_equal(mine, theirs, equal_nan=True):

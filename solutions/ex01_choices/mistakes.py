@@ -100,6 +100,17 @@ def _neighbours(ratings):
     return torch.tensor(rows).reshape(-1, 3)
 
 
+def _next_column(around: bool) -> Callable:
+    """Each response against that of the next column; around: the last one against the first."""
+
+    def compared(ratings):
+        found, K = comparisons(ratings), ratings.shape[1]
+        apart = (found[:, 1] - found[:, 2]).abs()
+        return found[(apart == 1) | (apart == K - 1)] if around else found[apart == 1]
+
+    return compared
+
+
 def _complete_only(ratings):
     whole = ~ratings.isnan().any(1)
     found = comparisons(ratings)
@@ -215,6 +226,12 @@ MISTAKES_1A = (
         "neighbours",
         "You compare neighbours in the ranking only. Ratings order every pair of responses that they do not tie.",
         (_neighbours,),
+        _VALUES_1A,
+    ),
+    Mistake(
+        "next_column",
+        "You compare each response with that of the next column only. Every pair of columns is a pair of responses.",
+        (_next_column(False), _next_column(True)),
         _VALUES_1A,
     ),
     Mistake(

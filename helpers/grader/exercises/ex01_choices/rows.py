@@ -58,6 +58,7 @@ EXTRA: dict[str, Callable[[Compared, Row], bool]] = {
 KEPT: dict[str, Callable[[Compared, Row], bool]] = {  # rows that are there although others are missing
     "best_only": Compared.of_a_best,
     "neighbours": Compared.of_neighbours,
+    "next_column": lambda seen, row: abs(row[1] - row[2]) == 1,
     "complete_only": lambda seen, row: not np.isnan(seen.ratings[row[0]]).any(),
 }
 

@@ -24,7 +24,12 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     result = judge_function(answer, case)
     messages = {m["key"]: m["message"] for m in case["mistakes"]}
     told = {key for key, message in messages.items() if message in result.diagnoses}
-    told &= {*messages} - {"interval", "refused", "unstable"} | {_why_out_of_reach(answer, case, result)}
+    out_of_reach = {"interval", "refused", "unstable"}
+    if told & out_of_reach or result.status == "wrong" and not result.diagnoses:
+        why = _why_out_of_reach(answer, case, result)
+        if why == "unstable" and not result.diagnoses:
+            return replace(result, diagnoses=(messages[why],))
+        told -= out_of_reach - {why}
     for key, others in FOLLOW.items():
         told -= set(others) if key in told else set()
     dropped = {message for key, message in messages.items() if key not in told}
