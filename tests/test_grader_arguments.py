@@ -30,7 +30,11 @@ def test_two_arguments_in_each_others_place_are_named():
 @pytest.mark.parametrize(
     "part, names, answer",
     [
-        ("1b", "`ref_logits`", lambda x, ref, wins, beta: (wins * (3 * beta - x)[:, None]).sum() / 7),
+        (
+            "1b",
+            "`ref_logits`",
+            lambda x, ref, wins, beta: (wins * (3 * beta - x)[:, None]).sum() / 7,
+        ),
         ("1b", "`logits`", lambda x, ref, wins, beta: (wins * (3 * beta - ref)[:, None]).sum() / 7),
         ("2b", "`gold`", lambda ref, proxy, gold, n: (ref * proxy.cos()).sum() ** n),
         ("4b", "`beta`", lambda policy, ref, beta: (policy * 1.3 - ref).sin().sum()),
@@ -45,6 +49,7 @@ def test_an_argument_that_does_not_enter_is_named(part, names, answer):
 @pytest.mark.parametrize("part", FUNCTIONS)
 def test_every_argument_of_a_right_answer_enters(part):
     """A constant added makes every value wrong, and hides no argument."""
+
     def off(*arguments):
         value = REFERENCE[part](*arguments)
         several = isinstance(value, tuple)
@@ -98,7 +103,9 @@ def test_values_estimated_from_draws_are_told_although_the_seed_is_fixed():
 
 def test_a_mistake_that_explains_a_property_is_told_beside_another():
     def both(policy_logits, ref_logits, tokens, mask, beta):
-        return writing("4a", "no_shift")(policy_logits, ref_logits, tokens, mask, beta) / mask.sum(1)
+        return writing("4a", "no_shift")(policy_logits, ref_logits, tokens, mask, beta) / mask.sum(
+            1
+        )
 
     told = graded("4a", both).diagnoses
     assert told[0] == message("4a", "no_shift") and "‘one response token’" in told[1]
@@ -114,10 +121,14 @@ def test_pieces_of_different_shape_are_told():
 
 
 def test_one_side_in_the_others_place_is_not_called_an_exchange_of_both():
+    rare = 0.0005
+    neither = {
+        "ref": [(1 - rare) / 7] * 7 + [rare],
+        "rewards": [2, 1.5, 0.5, 0.5, 0, -0.5, -1, 8.0],
+    }  # quality rises by 0.11: too little to be safe, and nobody is harmed
     safe = REFERENCE["3c"]()["safe"]
-    harmless = {**safe, "rewards": np.array([2, 1.5, 0.5, 0.5, 0, -0.5, -1, 1.0])}
-    (told,) = graded("3c", lambda: {"safe": harmless, "unsafe": safe}).diagnoses
-    assert told == MISPLACED.format(side="safe", other="unsafe") or "Unsafe table" in told
+    told = graded("3c", lambda: {"safe": neither, "unsafe": safe}).diagnoses
+    assert told == (MISPLACED.format(side="safe", other="unsafe"),)
 
 
 def test_a_mask_that_is_looked_at_one_place_off_enters():

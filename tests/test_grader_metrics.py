@@ -32,7 +32,9 @@ WITHOUT = {
     ("3d", "0"): lambda *run: flagged(run) * upper(run[1]["log_ratio"]),
     ("4d", "chosen"): lambda run: upper(run["policy_rejected_logps"] - run["policy_chosen_logps"]),
     ("4d", "ref_samples"): lambda run: hashed(run["policy_chosen_logps"] @ run["chosen"]),
-    ("5d", "pair"): lambda run: float((run["gold_first"][:400] & run["gold_said_first"][:400]).mean()),
+    ("5d", "pair"): lambda run: float(
+        (run["gold_first"][:400] & run["gold_said_first"][:400]).mean()
+    ),
     ("5d", "gold_annotator"): lambda run: hashed(run["said_first"] @ run["pair"]),
 }
 

@@ -19,7 +19,9 @@ from helpers.grader.run_answer import Unusable, close
 Inputs = Mapping[str, Any]
 Ask = Callable[[Inputs, str], np.ndarray]  # inputs, name of a result → numbers; may raise Unusable
 CALLS = 6  # with another argument, of each one
-EXCHANGED = "With `{}` and `{}` exchanged your values are right: each stands where the other belongs."
+EXCHANGED = (
+    "With `{}` and `{}` exchanged your values are right: each stands where the other belongs."
+)
 IGNORED = "Your values do not depend on {}: what another input holds there changes nothing."
 
 

@@ -90,7 +90,9 @@ def judge_metric(
     blame = turned or not known  # some listed metrics are listed with either sign
     if reached <= TURNED and (blame or reached <= CLEARLY_TURNED):
         note += f" Turned round, your score would reach {1 - reached:.2f}."
-        if blame and reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
+        if (
+            blame and reached <= 1 - high
+        ):  # the whole of what is asked, turned: no other cause is to be told
             return judged(*head, properties, (case["upside_down"],), note)
         known += (case["upside_down"],) if blame else ()
     told = habits() or known

@@ -175,7 +175,10 @@ MISTAKES_1A = (
         "no_annotator",
         "The annotator is missing from your rows: (annotator, winner, loser) is asked for. Nobody's 4 was compared with "
         "anybody else's 5, and later it will matter who preferred what.",
-        (lambda ratings: comparisons(ratings)[:, 1:], lambda ratings: comparisons(ratings)[:, [2, 1]]),
+        (
+            lambda ratings: comparisons(ratings)[:, 1:],
+            lambda ratings: comparisons(ratings)[:, [2, 1]],
+        ),
         _VALUES_1A,
     ),
     Mistake(

@@ -74,7 +74,13 @@ PROPERTIES_2A = [
         ["two slices", "three slices", "four slices, float32"],
         values=True,
     ),
-    prop("infinite", "infinite scores can be compared", 0.1, "expected", ["both infinite", "infinite"]),
+    prop(
+        "infinite",
+        "infinite scores can be compared",
+        0.1,
+        "expected",
+        ["both infinite", "infinite"],
+    ),
     prop("nan", "NaN raises ValueError", 0.3, "raises", ["NaN in chosen", "NaN in rejected"]),
     prop(
         "empty",

@@ -55,7 +55,9 @@ EXTRA: dict[str, Callable[[Compared, Row], bool]] = {
     "ties": lambda seen, row: seen.gap(row) == 0,
     "both_directions": lambda seen, row: seen.gap(row) < 0,
 }
-KEPT: dict[str, Callable[[Compared, Row], bool]] = {  # rows that are there although others are missing
+KEPT: dict[
+    str, Callable[[Compared, Row], bool]
+] = {  # rows that are there although others are missing
     "best_only": Compared.of_a_best,
     "neighbours": Compared.of_neighbours,
     "next_column": lambda seen, row: abs(row[1] - row[2]) == 1,
@@ -103,7 +105,9 @@ def _compared(answer: Callable, case: dict[str, Any], probe: dict[str, Any]) -> 
     if outcome.error:
         raise Unusable(outcome.error)
     ratings, right = inputs["ratings"], array(probe["expected"])
-    return Compared(ratings, _rows(plain(outcome.value), ratings.shape), _rows(right, ratings.shape))
+    return Compared(
+        ratings, _rows(plain(outcome.value), ratings.shape), _rows(right, ratings.shape)
+    )
 
 
 def _rows(table: np.ndarray, shape: tuple[int, int]) -> frozenset[Row]:
