@@ -495,7 +495,7 @@ MISTAKES_3B = (
         "unstable",
         "Right where β is moderate, but elsewhere your search meets a β so small that e^(r/β) overflows: KL is NaN there, "
         "every comparison with NaN is False, and the search runs off to the left. Does your 3a hold at r/β of 10 000?",
-        (_overflowing(1e-10, 1e8), _overflowing(3e-8, 1e9)),
+        (_overflowing(1e-10, 1e8), _overflowing(1e-11, 1e9)),
         ("range", "units"),
         fails=True,
     ),
