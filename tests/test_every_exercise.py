@@ -25,13 +25,12 @@ from grading import (
     survives,
 )
 from hostile import HOSTILE, raising, unwritten_stub
-from slips import SLIPS, measured_recognition
+from slips import BY_NUMBERS, SLIPS, measured_recognition
 
 import helpers.grader
 from helpers.grader import check, exercises
 from helpers.grader.cases import FOLDER, array, case, parts
 from helpers.grader.judge_examples import ALIKE
-from helpers.grader.judge_function import judge_function, judge_rows
 from helpers.grader.judge_metric import auc
 from helpers.grader.panel import BAD, QUIET, Panel
 from solutions import build, measure
@@ -162,7 +161,7 @@ def test_every_part_knows_mistakes_by_different_keys(part):
 
 # parts that the frozen numbers alone decide, not an exercise's own judge
 FUNCTIONS = [
-    p for p in of_kind("ab") if exercises.judges()[p.values[0]] in (judge_function, judge_rows)
+    p for p in of_kind("ab") if exercises.judges()[p.values[0]] in BY_NUMBERS
 ]
 
 

@@ -127,11 +127,11 @@ def test_examples_in_no_dict_or_under_other_names_are_told_so(part):
 def test_a_score_that_is_nothing_or_no_number_is_told_so(part):
     each = case(part).get("each", "run")
     assert graded(part, lambda *run: None).diagnoses == (judge_metric.NOTHING.format(each=each),)
-    for value, kind in (({"score": 1.0}, "dict"), ("0.3", "str")):
+    for value, kind in (({"score": 1.0}, "dict"), ([[0.3], "x"], "list")):
         told = graded(part, lambda *run, value=value: value).diagnoses
         assert told == (judge_metric.NO_NUMBER.format(kind=kind),)
 
 
 def test_a_yes_or_no_is_told_that_an_order_is_asked():
     (told,) = graded("8d", lambda run: REFERENCE["8d"](run) > 1.8).diagnoses
-    assert told == judge_metric.TWO_VALUES.format(each="survey")
+    assert told == judge_metric.VERDICT.format(n=2, each="survey")

@@ -21,6 +21,7 @@ RANDOM = (
 SWAPPED = "Your results stand in another order: asked is ({})."
 ROUNDED = "Your values are right to a few digits only: rounded, or held in half precision."
 COLUMN = "Column {} of your rows is the negative of what is asked: a sign is turned there."
+AROUND = 0.15  # relative: values of a few hundred draws lie this close around the right ones
 ALMOST = 0.03  # relative: values this close to the right ones come from rounding or from a search that is not exact
 MOST = 0.75  # of the places that fail, so many have to be right once a habit is undone
 
@@ -69,6 +70,9 @@ def undoings(what: Observed) -> Iterator[tuple[str, Observed]]:
         for sentence, undo in UNDO.items():
             yield sentence.format(Yours=yours), what.again(_changed(what, scope, undo))
         yield _shape_sentence(what, scope), what.again(_changed(what, scope, _reshaped))
+        for name, together in (("sum", np.sum), ("mean", np.mean)):
+            sentence = _shape_sentence(what, scope, f"The {name} of what you return is right: ")
+            yield sentence, what.again(_changed(what, scope, _over_what_is_too_much(together)))
         transposed = _changed(what, scope, lambda x, shape: x.T.copy() if x.ndim == 2 else x)
         yield TRANSPOSED, what.again(transposed)
     for k in range(_columns(what)):
@@ -106,11 +110,29 @@ def _reshaped(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return values.reshape(shape) if values.size == np.prod(shape, dtype=int) else values
 
 
-def _shape_sentence(what: Observed, scope: tuple[str, ...]) -> str:
+def _over_what_is_too_much(together: Callable) -> Undo:
+    """Takes the axes together that are not asked: behind the ones that are, or before them."""
+
+    def undo(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        n = values.ndim - len(shape)
+        if n > 0 and values.shape[: len(shape)] == shape:
+            return together(values, axis=tuple(range(len(shape), values.ndim)))
+        if n > 0 and values.shape[n:] == shape:
+            return together(values, axis=tuple(range(n)))
+        return values
+
+    return undo
+
+
+def _shape_sentence(
+    what: Observed,
+    scope: tuple[str, ...],
+    start: str = "The numbers are right, their arrangement is not: ",
+) -> str:
     for place in what.main:
         yours, right = what.yours[place], what.right[place]
         if place[1] in scope and not isinstance(yours, str) and yours.shape != right.shape:
-            return f"The numbers are right, their arrangement is not: on ‘{place[0]}’ {_shapes(yours, right)}"
+            return f"{start}on ‘{place[0]}’ {_shapes(yours, right)}"
     return ""
 
 
@@ -270,7 +292,15 @@ def described(what: Observed, inputs: Mapping[str, Mapping[str, Any]]) -> tuple[
     places = [p for p in what.main if p in what.usable]
     if not places:
         return ()
-    for say in (handed_back, rows_missing_or_more, wrong_shape, times_a_length, almost, not_finite):
+    for say in (
+        handed_back,
+        rows_missing_or_more,
+        wrong_shape,
+        times_a_length,
+        almost,
+        around,
+        not_finite,
+    ):
         sentence = say(what, places, inputs)
         if sentence:
             return (sentence,)
@@ -371,6 +401,20 @@ def almost(what: Observed, places: list[Place], inputs: Any) -> str:
     return (
         f"Your values are near the right ones, off by at most {max(off):.1%}: rounding, too few steps of a search, or "
         "a small constant that was added somewhere."
+    )
+
+
+def around(what: Observed, places: list[Place], inputs: Any) -> str:
+    """Near the right values everywhere, now above and now below."""
+    pairs = [(what.yours[p], what.right[p]) for p in places]
+    if len(pairs) < 4 or any(y.shape != r.shape or y.size != 1 for y, r in pairs):
+        return ""
+    off = np.array([(y.item() - r.item()) / max(abs(r.item()), 1.0) for y, r in pairs])
+    if not abs(off).max() <= AROUND or not 0.2 <= (off > 0).mean() <= 0.8:
+        return ""
+    return (
+        f"Your values lie around the right ones, now above and now below, up to {abs(off).max():.1%} off: as of values "
+        "that are estimated from draws. Here they can be computed."
     )
 
 

@@ -20,6 +20,10 @@ EXCHANGED = (
     "Your two sides stand under each other's name: what is under 'unsafe' does what the safe one should, and the other "
     "way round."
 )
+MISPLACED = (
+    "What is under '{other}' does what the {side} one should. Have the two changed places? Then the other one is not yet "
+    "what is asked."
+)
 PAIR = "Two things came back, without names: asked is one dict, {'safe': …, 'unsafe': …}."
 NOTHING = "Your function builds and returns nothing: it runs to its end without a `return`."
 NO_DICT = (
@@ -81,10 +85,10 @@ def judge_examples(
     turned = {**sides, "safe": sides.get("unsafe"), "unsafe": sides.get("safe")}
     if _same(sides.get("safe"), sides.get("unsafe")):
         diagnoses = (ALIKE, *diagnoses)
-    elif not any("each other" in why or "exchanged" in why for why in diagnoses) and (
-        _earned(_tried(turned, case, judges, heading)[0]) > _earned(properties)
-    ):
-        diagnoses = (case.get("exchanged", EXCHANGED),)
+    elif not any("each other" in why or "exchanged" in why for why in diagnoses):
+        found = _tried(turned, case, judges, heading)[0]
+        if _earned(found) > _earned(properties):
+            diagnoses = (_exchanged(case, found),)
     return judged(*head, properties, diagnoses)
 
 
@@ -140,6 +144,19 @@ def _tried(
         properties.append(_property(spec, failure, waits))
         diagnoses += [why] if why and why not in diagnoses else []
     return properties, tuple(diagnoses)
+
+
+def _exchanged(case: dict[str, Any], turned: list[Property]) -> str:
+    """What to say where sides earn more in each other's place: both of them, or one alone."""
+    held = {
+        side: [p.held for spec, p in zip(case["properties"], turned) if spec["side"] == side]
+        for side in ("safe", "unsafe")
+    }
+    right = [side for side, each in held.items() if any(each)]
+    if len(right) != 1:
+        return case.get("exchanged", EXCHANGED)
+    other = "unsafe" if right == ["safe"] else "safe"
+    return MISPLACED.format(side=right[0], other=other)
 
 
 def _untried(side: str, sides: dict, error: Unusable) -> str:

@@ -16,11 +16,18 @@ SAME_ORDER = (
     0.98  # rank correlation from which two scores are the same metric; others reach 0.97 by chance
 )
 TURNED = 0.3  # an AUC up to here is no chance among twenty and twenty: the score is upside down
+CLEARLY_TURNED = 0.2  # one up to here would be worth something, the other way round
 AGAIN = 5  # runs that are scored a second time
 RANDOM = (
     "Scored again, the same {each} gets another score: chance decides, or what was scored before."
 )
 MANY = "One {each} is to get one number, and yours gets {size}: a mean or a sum over the entries is missing."
+TEXT = "A text is no score: hand back the number from which you chose it, so that every {each} can be compared."
+NO_NAME = "You look up {name}, and there is no such entry: the question lists what a {each} holds, and its names."
+NO_ENTRY = (
+    "You look up {name} where it does not occur: not everything that stands in one array of a {each} stands in the "
+    "others. What should count for what is missing there?"
+)
 NOT_FINITE = (
     "NaN or infinity is no score: on the way to it stands a mean over nothing, 0 / 0 or a logarithm of 0, say. What "
     "should a {each} score for which a part of your formula has nothing to go by?"
@@ -30,9 +37,10 @@ NOTHING = (
     "has no score."
 )
 NO_NUMBER = "A score is one number, and yours is a {kind}: return the number itself."
-TWO_VALUES = (
-    "Your score takes two values only, as a yes or no does. Asked is an order of the {each}s: return the number that "
-    "you compare with a threshold, not what comes of comparing."
+FEW_VALUES = 3  # a score that takes no more of them over all runs is a verdict
+VERDICT = (
+    "Your score takes only {n} values: it is a verdict, as after a comparison with a threshold. The AUC asks in which "
+    "order the {each}s stand, and a tie counts one half: hand back the number that you compare."
 )
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
 
@@ -63,7 +71,8 @@ def judge_metric(
     unpack: stored run → the arguments of one call; told: stored run → one line about it.
     habits: what is to be said, once all runs are scored, before mistakes are looked up; changes, then ``otherwise``:
     what is tried where none is found. case["each"], if given, is what a run is called; case["constant"] is told in
-    place of ``CONSTANT``.
+    place of ``CONSTANT``; case["blind_to"] lists names, or places, of what an answer is given, and what to say of a
+    score that does not change with all of it.
     """
     each = case.get("each", "run")
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
@@ -100,17 +109,54 @@ def judge_metric(
         constant = case.get("constant", CONSTANT.format(each=each))
         return judged(*head, properties, habits() or (constant,), note)
     known, turned = recognised(case["mistakes"], scores)
-    two_values = len(np.unique(scores)) == 2
-    if not known and not two_values and reached > 1 - high:
-        known = _by_changes(answer, case, unpack, changes) or otherwise()
-    if reached <= TURNED and (turned or not known):
+    verdict = _verdict(scores, each)
+    if not known and not verdict and reached > 1 - high:
+        known = _by_changes(answer, case, unpack, changes)
+    blame = turned or not known  # some listed metrics are listed with either sign
+    if reached <= TURNED and (blame or reached <= CLEARLY_TURNED):
         note += f" Turned round, your score would reach {1 - reached:.2f}."
-        if reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
+        if (
+            blame and reached <= 1 - high
+        ):  # the whole of what is asked, turned: no other cause is to be told
             return judged(*head, properties, (case["upside_down"],), note)
-        known += (case["upside_down"],)
-    if not known and two_values:
-        known = (TWO_VALUES.format(each=each),)
-    return judged(*head, properties, habits() or known, note)
+        known += (case["upside_down"],) if blame else ()
+    told = habits() or known or verdict or otherwise() or _blind(answer, case, unpack, scores)
+    return judged(*head, properties, told, note)
+
+
+def _verdict(scores: np.ndarray, each: str) -> tuple[str, ...]:
+    n = len(np.unique(scores))
+    return (VERDICT.format(n=n, each=each),) if n <= FEW_VALUES else ()
+
+
+def _blind(
+    answer: Callable, case: dict[str, Any], unpack: Callable, scores: np.ndarray
+) -> tuple[str, ...]:
+    """The first message whose data may be another run's without a score changing, on each of the first runs."""
+    for entry in case.get("blind_to", ()):
+        for number, before in enumerate(scores[:AGAIN]):
+            mine, other = unpack(case["runs"][number]), unpack(case["runs"][number + 1])
+            try:
+                again = _score(attempt(answer, *_with_data_of(mine, other, entry["names"])))
+            except Unusable:
+                break
+            if not np.isclose(again, before, rtol=1e-6, atol=1e-9):
+                break
+        else:
+            return (entry["message"],)
+    return ()
+
+
+def _with_data_of(mine: tuple, other: tuple, names: list[str]) -> list:
+    """The arguments of one run, those named, by their place or their key in a dict, from another one."""
+    return [
+        theirs
+        if str(place) in names
+        else {name: theirs[name] if name in names else value for name, value in given.items()}
+        if isinstance(given, dict)
+        else given
+        for place, (given, theirs) in enumerate(zip(mine, other))
+    ]
 
 
 def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.ndarray) -> bool:
@@ -161,9 +207,14 @@ def _score(outcome) -> float:
 
 
 def _unusable(outcome, each: str) -> tuple[str, ...]:
-    """Why a score that came back is none: nothing, something else than numbers, several, NaN or infinity."""
+    """Why a score that came back is none: nothing, no number, several, NaN or infinity; or what was looked up in vain."""
     if outcome.error:
-        return ()
+        raised, _, name = outcome.error.partition(": ")
+        if raised != "raised KeyError":
+            return ()
+        return ((NO_NAME if name.startswith("'") else NO_ENTRY).format(each=each, name=name),)
+    if type(outcome.value) is str:
+        return (TEXT.format(each=each),)
     try:
         value = numbers_returned(outcome.value)
     except Unusable:

@@ -34,6 +34,7 @@ def inputs_1a() -> dict[str, Inputs]:
         "four annotators": given(drawn),
         "all tied or alone": given([[3, 3, 3], [NAN, NAN, 5], [NAN, NAN, NAN]]),
     }
+    found["small steps"] = given([[0.03, 0.01, 0.04]])
     found["other scales"] = given(np.array([[0.01], [10.0], [100.0], [2.0]]) * drawn**3 - 40)
     return found
 
@@ -80,7 +81,7 @@ PROPERTIES_1A = [
         "each annotator's scale may be stretched or moved",
         0.1,
         "same",
-        [("other scales", "four annotators")],
+        [("small steps", "three responses"), ("other scales", "four annotators")],
     ),
     prop("unchanged", "the argument is left as it was", 0.1, "unchanged", []),
 ]
@@ -267,6 +268,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["1d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            blind_to=mistakes.BLIND_1D,
         ),
     }
 

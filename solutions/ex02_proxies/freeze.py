@@ -35,7 +35,11 @@ def inputs_2a() -> dict[str, Inputs]:
         "ties": given([2, 1, 0, 4, 5, 5], [2, 1, 3, 4, 0, 1], [0] * 6, 1),
         "nearly a tie": given([2, 1.000001, 0], [1, 1, 3], [0, 0, 0], 1),
         "two slices": given([2, 1, 0, 4, 0.5], [1, 0.5, 3, 4, 1], [0, 0, 0, 0, 1], 2),
+        "three slices": given(
+            [2, 1, 0, 4, 0.5, 3], [1, 0.5, 3, 3, 1, 1], [1, 0, 0, 0, 2, 0], 3
+        ),  # and no tie
         "four slices, float32": given(drawn[0], drawn[1], names, 4, "float32"),
+        "both infinite": given([inf, -inf, 1], [inf, -inf, 2], [0, 0, 0], 1),
         "infinite": given(
             [inf, -inf, 0, 1, inf, 3], [inf, -inf, -inf, -inf, 2, 3], [0, 0, 1, 1, 0, 0], 2
         ),
@@ -76,10 +80,16 @@ PROPERTIES_2A = [
         "slices of different size and their mean, float32",
         0.5,
         "expected",
-        ["two slices", "four slices, float32"],
+        ["two slices", "three slices", "four slices, float32"],
         values=True,
     ),
-    prop("infinite", "infinite scores can be compared", 0.1, "expected", ["infinite"]),
+    prop(
+        "infinite",
+        "infinite scores can be compared",
+        0.1,
+        "expected",
+        ["both infinite", "infinite"],
+    ),
     prop("nan", "NaN raises ValueError", 0.3, "raises", ["NaN in chosen", "NaN in rejected"]),
     prop(
         "empty",

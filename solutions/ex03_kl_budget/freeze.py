@@ -44,6 +44,8 @@ def inputs_3a() -> dict[str, Inputs]:
     found["never said"] = made(
         [[0.0, 0.6, 0.4], [0.5, 0.5, 0.0]], [[20.0, 0.0, 1.0], [1.0, 0.0, -20.0]], 0.5
     )
+    # 800 nats above the others: out of reach, and no exponential of a reward overflows
+    found["never said, far above"] = made([[0.0, 0.6, 0.4]], [[300.0, -100.0, -99.0]], 0.5)
     found["driven to 0"] = made([[0.5, 0.3, 0.2]], [[0.0, -1e4, -1.0]], 1.0)
     found["r/β of ±10000"] = made(
         [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [[1e4, 9999.0, 10001.0], [-1e4, -9999.0, -10001.0]], 1.0
@@ -112,7 +114,7 @@ PROPERTIES_3A = [
         "what the reference never says stays at 0, whatever its reward",
         0.2,
         "expected",
-        [("never said", "policy")],
+        [("never said", "policy"), ("never said, far above", "policy")],
     ),
     prop(
         "zeros",
@@ -368,6 +370,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["3d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            blind_to=mistakes.BLIND_3D,
         ),
     }
 

@@ -417,6 +417,7 @@ def cases() -> dict[str, dict[str, Any]]:
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
             each="crew",
+            blind_to=mistakes.BLIND_5D,
         ),
     }
 

@@ -16,6 +16,10 @@ from helpers.grader.cases import case
 from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
 
+FEW = (
+    "You ask the judge about a part of the policy's responses only, and leave the others to luck. Asking costs nothing: "
+    "let it see all that was sampled, each as often as it was."
+)
 Samples = dict[str, np.ndarray]
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # one character per count, 0 to 61
 
@@ -25,6 +29,7 @@ class Judge:
 
     def __init__(self, verdicts: dict[int, bool]):
         self._verdicts = dict(verdicts)
+        self.asked: set[int] = set()  # ids so far
 
     def __call__(self, responses) -> np.ndarray:
         """Ids of any shape, one id included → bool array of that shape, True for 'harmful'.
@@ -40,6 +45,7 @@ class Judge:
             raise ValueError(
                 f"{error.args[0]} is not known to the judge: expected ids as in 'response'"
             ) from None
+        self.asked.update(ids.ravel().tolist())
         return np.array(verdicts, dtype=bool).reshape(ids.shape)
 
 
@@ -73,4 +79,17 @@ def _told(stored: dict[str, Any]) -> str:
 
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Score all hidden runs with ``flag``; points by AUC, as in ``judge_metric``."""
-    return judge_metric(answer, case, unpack, _told)
+    calls = []
+
+    def remembered(stored):
+        run = unpack(stored)
+        calls.append(({*run[1]["response"].tolist()}, run[2]))
+        return run
+
+    return judge_metric(answer, case, remembered, _told, otherwise=lambda: _few_asked(calls))
+
+
+def _few_asked(calls: list[tuple[set[int], Judge]]) -> tuple[str, ...]:
+    """What to say of an answer that has the judge see a part of what the policies said."""
+    shares = [len(said & judge.asked) / len(said) for said, judge in calls]
+    return (FEW,) if any(shares) and np.median(shares) <= 0.6 else ()
