@@ -14,6 +14,7 @@ NEWEST ?= python3.13
 
 VENV_PYTHON := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 READY = $(PYTHON) -m tools.environment --torch "$(TORCH)" --torch-index "$(TORCH_INDEX)"
+WORKERS := -n logical --maxprocesses 4
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 .PHONY: lesson fresh run test slow store seeds matrix site exercises colab oracle clean python environment colab-environment
@@ -31,11 +32,11 @@ run: environment
 
 test: export LESSON_QUIET = 1
 test: environment
-	$(VENV_PYTHON) -m pytest -m "not slow" tests solutions
+	$(VENV_PYTHON) -m pytest -m "not slow" $(WORKERS) --dist worksteal tests solutions
 	$(VENV_PYTHON) -m pytest $(NBVAL) theory.ipynb exercises.ipynb
 
 slow: environment colab-environment
-	$(VENV_PYTHON) -m pytest -m slow tests solutions
+	$(VENV_PYTHON) -m pytest -m slow $(WORKERS) --dist loadgroup tests solutions
 
 store: environment
 	$(VENV_PYTHON) -m tools.notebooks store theory.ipynb

@@ -8,7 +8,7 @@ the cell: ``predict(…, guess="1.5")``. Without a guess nothing is shown later,
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _kept: dict[str, str] = {}
 
@@ -25,11 +25,20 @@ def predict(key: str, question: str, choices: Sequence[str] = (), guess: str | N
         print(question, " / ".join(choices) if choices else "(a number)")
 
 
-def predicted(key: str, measured: float | str) -> None:
-    """Show the guess that was kept under ``key`` beside what was measured. Prints nothing if there is none."""
-    if key in _kept:
-        result = measured if isinstance(measured, str) else f"≈ {measured:.2f}"
-        print(f"{key}: you predicted {_kept[key]}; measured {result}")
+def predicted(
+    key: str, measured: float | str | Mapping[str, float], form: str = "≈ {:.2f}"
+) -> None:
+    """Show the guess that was kept under ``key`` beside what was measured. Prints nothing if there is none.
+
+    Numbers are written by ``form``, several of them each behind its name; a text stands as it is.
+    """
+    if key not in _kept:
+        return
+    if isinstance(measured, Mapping):
+        result = "; ".join(f"{name}: {form.format(value)}" for name, value in measured.items())
+    else:
+        result = measured if isinstance(measured, str) else form.format(measured)
+    print(f"{key}: you predicted {_kept[key]}; measured {result}")
 
 
 def _keep(key: str, guess: str, choices: Sequence[str]) -> None:

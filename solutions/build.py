@@ -3,6 +3,8 @@
     python -m solutions.build           write what is out of step
     python -m solutions.build --check   write nothing; exit with 1 if anything is out of step
 
+Freezing all cases takes minutes. Names of exercises behind it, as ex04_direct_training, freeze only theirs.
+
 Which exercises there are follows from the folders beside this file. Cases are inputs, expected values and the outputs
 of mistakes, as plain data: no answer is in them as code. exercises.ipynb is the frame (opening, set-up, progress)
 around the cells of every solved notebook, with the solutions taken out in the way of nbgrader's generate_assignment.
@@ -38,10 +40,10 @@ NAMES = sorted(path.parent.name for path in SOLUTIONS.glob("ex*/solved.ipynb"))
 # ---- the cases ----------------------------------------------------------------------------
 
 
-def all_cases() -> dict[Path, dict[str, Any]]:
-    """Every part's frozen case, by the file that holds it."""
+def cases_of(names: list[str]) -> dict[Path, dict[str, Any]]:
+    """The frozen case of every part of these exercises, by the file that holds it."""
     found = {}
-    for name in NAMES:
+    for name in names:
         cases = importlib.import_module(f"solutions.{name}.freeze").cases()
         found |= {FOLDER / name / "cases" / f"{part}.json": case for part, case in cases.items()}
     return found
@@ -223,11 +225,13 @@ def _read(path: Path) -> nbformat.NotebookNode:
 # ---- files --------------------------------------------------------------------------------
 
 
-def out_of_step() -> dict[Path, str | None]:
-    """What each file that is out of step should hold; None where there should be no file."""
-    cases = all_cases()
+def out_of_step(names: list[str]) -> dict[Path, str | None]:
+    """What each file that is out of step should hold, cases of these exercises only; None for no file."""
+    cases = cases_of(names)
     found: dict[Path, str | None] = {
-        path: None for path in FOLDER.glob("ex*/cases/*.json") if path not in cases
+        path: None
+        for path in FOLDER.glob("ex*/cases/*.json")
+        if path not in cases and (path.parents[1].name in names or names == NAMES)
     }
     for path, case in cases.items():
         text = as_text(case) + "\n"
@@ -244,13 +248,14 @@ def out_of_step() -> dict[Path, str | None]:
 
 def main(arguments: list[str]) -> int:
     """Write, or with --check compare. Returns the exit status."""
-    unknown = [a for a in arguments if a != "--check"]
+    checks, names = "--check" in arguments, [a for a in arguments if a != "--check"]
+    unknown = [name for name in names if name not in NAMES]
     if unknown:
-        say(f"unknown argument {unknown[0]!r}: expected --check or nothing")
+        say(f"unknown argument {unknown[0]!r}: expected --check, or of {', '.join(NAMES)}")
         return 2
-    stale = out_of_step()
+    stale = out_of_step(names or NAMES)
     for path, text in stale.items():
-        if arguments:
+        if checks:
             name = Path(os.path.relpath(path, ROOT)).as_posix()
             say(f"{name} is out of step with solutions/: run python -m solutions.build")
         elif text is None:
@@ -260,7 +265,7 @@ def main(arguments: list[str]) -> int:
             beside = path.with_name(path.name + ".new")  # all or nothing, if interrupted
             beside.write_text(text, encoding="utf-8", newline="\n")
             beside.replace(path)
-    return 1 if arguments and stale else 0
+    return 1 if checks and stale else 0
 
 
 if __name__ == "__main__":

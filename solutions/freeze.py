@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
@@ -12,10 +12,9 @@ import numpy as np
 
 from helpers.grader.cases import array
 from helpers.grader.judge_function import in_any_order
-from helpers.grader.run_answer import Unusable, as_torch, close, numbers_returned, plain
-from helpers.grader.texts import described
-
-Inputs = dict[str, Any]
+from helpers.grader.run_answer import Unusable, close
+from solutions.observe import Inputs, observe, refusal
+from solutions.shrink import Judge, Shape, with_smaller_probes
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,12 @@ def prop(
     return {**head, "probes": listed}
 
 
-def _frozen(values: Any) -> Any:
+def _frozen(values: Any, digits: int = 8) -> Any:
     """Arrays as {'dtype', 'data'}: as many digits as the dtype is good for; words for what JSON has no number for."""
     if not isinstance(values, np.ndarray):
         return values
 
-    digits = 7 if values.dtype == np.float32 else 8
+    digits = min(digits, 7) if values.dtype == np.float32 else digits
 
     def number(x):
         if isinstance(x, float):
@@ -86,42 +85,6 @@ def _frozen(values: Any) -> Any:
     return {"dtype": values.dtype.name, "data": walk(values.tolist())}
 
 
-def _observe(function, inputs: Inputs, of: str, returns: tuple[str, ...] = ()) -> np.ndarray:
-    """Value, one of several results, or gradient of one of our own functions; it has to run on tensors.
-
-    Called as it is, without a learner's limits and surroundings. Raises RuntimeError if the call fails, Unusable as
-    ``numbers_returned``.
-    """
-    given, gradient = as_torch(inputs), of and of not in returns
-    if gradient:
-        given[of].requires_grad_()
-    value = _called(function, given)
-    if gradient:
-        if value.requires_grad:
-            value.backward()
-        found = given[of].grad
-        return np.zeros(given[of].shape) if found is None else plain(found)
-    return numbers_returned(value[returns.index(of)] if returns and value is not None else value)
-
-
-def _called(function, given: Inputs):
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return function(*given.values())
-    except Exception as error:
-        raise RuntimeError(f"{function} on {given}: {described(error)}") from error
-
-
-def _refuses(function, inputs: Inputs) -> bool:
-    """Whether one of our own functions raises ValueError on an input."""
-    try:
-        _called(function, as_torch(inputs))
-    except RuntimeError as error:
-        return isinstance(error.__cause__, ValueError)
-    return False
-
-
 def function_case(
     part: str,
     title: str,
@@ -129,23 +92,30 @@ def function_case(
     inputs: dict[str, Inputs],
     properties: list[dict],
     wrong,
+    shape: Shape,
     differentiable=(),
     returns: tuple[str, ...] = (),
     rows: bool = False,
+    rule: Callable[[dict[str, Any], Inputs], dict[str, Any]] = lambda spec, given: {},
 ) -> dict[str, Any]:
     """A part that asks for a function: expected values, and what tells each mistake from the truth.
 
-    differentiable: arguments in which gradients are taken. returns: names of several results. rows: the function
-    returns rows in any order, and ``judge_rows`` judges it.
+    To the inputs come smaller ones that show the mistakes, found by search. differentiable: arguments in which
+    gradients are taken. returns: names of several results. rows: the function returns rows in any order, and
+    ``judge_rows`` judges it. rule: (property, input) → how a probe is judged beyond that: 'within', 'mentions'.
     """
     if rows:
         reference = in_any_order(reference)
         wrong = [replace(m, writings=tuple(map(in_any_order, m.writings))) for m in wrong]
+    properties = deepcopy(properties)
+    judge = Judge(reference, returns, rule)
+    inputs = with_smaller_probes(inputs, properties, wrong, judge, shape)
     for spec in properties:
         for probe in spec["probes"]:
+            probe.update(rule(spec, inputs[probe["input"]]))
             if spec["kind"] not in ("same", "raises"):
                 probe["expected"] = _frozen(
-                    _observe(reference, inputs[probe["input"]], probe["of"], returns)
+                    observe(reference, inputs[probe["input"]], probe["of"], returns)
                 )
     return {
         "part": part,
@@ -203,17 +173,17 @@ def _fingerprint(
         aside = spec["key"] not in m.shows_in
         for probe in spec["probes"]:
             given, refuse = inputs[probe["input"]], spec["kind"] == "raises"
-            if spec["kind"] == "same" or refuse and (aside or _refuses(writing, given)):
+            if spec["kind"] == "same" or refuse and (aside or refusal(writing, given) is not None):
                 continue
             try:
-                value = _observe(writing, given, probe["of"], returns)
+                value = observe(writing, given, probe["of"], returns)
             except (RuntimeError, Unusable):
                 if aside:
                     continue
                 raise
             if refuse or not close(value, array(probe["expected"]), spec["slack"]):
                 outputs.append(
-                    {"input": probe["input"], "of": probe["of"], "value": _frozen(value)}
+                    {"input": probe["input"], "of": probe["of"], "value": _frozen(value, digits=6)}
                 )
                 outputs[-1].update({"slack": spec["slack"]} if "within" in probe else {})
                 outputs[-1].update({"aside": True} if aside else {})
@@ -260,12 +230,14 @@ def metric_case(
     each: str = "run",
     **more,
 ) -> dict[str, Any]:
-    """A part that asks for a metric: 20 + 20 hidden runs and 3 + 3 for practice, in an order that says nothing.
+    """A part that asks for a metric: hidden runs, as many of each kind as the exercise says, and 3 + 3 for practice.
+
+    Their order says nothing.
 
     name: of the one property. Points rise from AUC ``points_from`` to ``full_from``. hidden: an exercise's module
     ``hidden_runs``. each: what a run is called.
     """
-    runs, labelled = _drawn(hidden, hidden.FROZEN_SEED, 20)
+    runs, labelled = _drawn(hidden, hidden.FROZEN_SEED, hidden.FROZEN_RUNS)
 
     def scores(metric) -> list[float]:
         return [float(f"{metric(*hidden.arguments(run)):.6g}") for run in runs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from browsing import Lab, launch, new_page
 from settings import own_points  # noqa: F401
 
 from helpers.gpt import TinyGPT, new_gpt
@@ -57,6 +58,37 @@ def sft_gpt(world) -> TinyGPT:
     from helpers.gpt import token_logps
 
     return trained(world, token_logps)
+
+
+# ---- a browser ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A JupyterLab that serves a copy of the repository."""
+    served = Lab(tmp_path_factory.mktemp("lab"))
+    served.open()
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        window = launch(driver)
+        yield window
+        window.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A new page for one test."""
+    opened = new_page(chromium)
+    yield opened
+    opened.context.close()
 
 
 # ---- a table of what the grader knows, at the end of a run -------------------------------------

@@ -59,6 +59,15 @@ def headings(notebook):
     return {match[1]: cell for match, cell in found if match}
 
 
+def titles(notebook):
+    """Numbers of sections and chapters, with the title of each as a reader sees it."""
+    lines = {number: cell.source.splitlines() for number, cell in headings(notebook).items()}
+    return {
+        number: next(line.lstrip("# ") for line in source if line.startswith("#"))
+        for number, source in lines.items()
+    }
+
+
 def headings_without_links(notebook):
     """Sections that a link cannot reach, or above which none leads back and on to the next."""
     cells, known = headings(notebook), targets(notebook)

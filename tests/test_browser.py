@@ -1,286 +1,194 @@
-"""The lesson in a real browser: does it open, render and run in JupyterLab, and do its static pages stand alone?
+"""The lesson in a real browser, opened as `make lesson` opens it: read, run, kept and checked as a learner would.
 
-Screenshots stay in build/, named browser_….png.
+Pictures stay in build/screenshots.
 """
 
-import math
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
-import nbformat
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-from lesson_links import headings, prose_of
+from browsing import (
+    BUSY,
+    CLICK,
+    ERRORS,
+    IN_VIEW,
+    OUTPUTS,
+    ROOT,
+    new_page,
+    open_notebook,
+    photograph,
+    run_cell,
+    until,
+)
+from lesson_links import titles
 
 from tools import website
 from tools.notebooks import load
 
-ROOT = Path(__file__).parent.parent
-BUILD = ROOT / "build"
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-FREE = ("margin", "clip", "group", "ipo")  # explorers that need nothing,
-GIVEN = (
-    "beta",
-    "selection",
-    "judge",
-    "tilt",
-    "annotator",
-)  # and those that need the reference policy
-OWN = {  # notebooks of one cell each, beside the lesson
-    "explorers.ipynb": [
-        "from helpers import explorers\nfrom helpers.lesson import reference\n"
-        + "\n".join(f"explorers.explore_{name}()" for name in FREE)
-        + "\n"
-        + "\n".join(f"explorers.explore_{name}(reference()[1])" for name in GIVEN)
-    ],
-    "endless.ipynb": [
-        'from helpers.grader import check\ndef endless(*a):\n    while True:\n        pass\ncheck("4a", endless)'
-    ],
-}
-
-pytestmark = pytest.mark.slow
+PANE = "document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
+IMAGES = """[...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)
+    .map(i => i.src.slice(-80))"""
+CHARACTERS = """[...document.querySelectorAll('.jp-RenderedMarkdown > p')].flatMap(p => {
+    const range = document.createRange();
+    range.selectNodeContents(p);
+    const lines = new Set([...range.getClientRects()].map(r => Math.round(r.bottom / 12))).size;
+    return lines > 3 && !p.querySelector('mjx-container') ? [p.textContent.length / lines] : [];
+})"""
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """Address of a JupyterLab that serves a copy of the lesson."""
-    folder = tmp_path_factory.mktemp("lab")
-    for name in ("theory.ipynb", "exercises.ipynb"):
-        shutil.copy(ROOT / name, folder)
-    lesson = load(ROOT / "theory.ipynb")
-    lesson.cells = [c for _, c in prose_of(lesson) if "#" in c.source and "cell-id=" in c.source]
-    nbformat.write(lesson, folder / "sections.ipynb")  # laid out in seconds
-    shutil.copytree(ROOT / "helpers", folder / "helpers")
-    for name, cells in OWN.items():
-        notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(notebook, folder / name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = [
-        "--no-browser",
-        "--allow-root",
-        f"--port={port}",
-        "--IdentityProvider.token=",
-        f"--ServerApp.root_dir={folder}",
-    ]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "LESSON_QUIET"},
-    )
-    address = f"http://127.0.0.1:{port}/lab"
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(address, timeout=2)
-                break
-            except OSError:
-                time.sleep(0.5)
-        else:
-            pytest.fail("JupyterLab did not answer within a minute")
-        yield address
-    finally:
-        server.terminate()
-        server.wait(20)
+def stored_images():
+    """The ends of all figures that are stored in the lesson, as a page's address of them ends."""
+    outputs = [out for c in load(ROOT / "theory.ipynb").cells for out in c.get("outputs", [])]
+    images = [out["data"]["image/png"] for out in outputs if "image/png" in out.get("data", {})]
+    return {image.replace("\n", "")[-80:] for image in images}
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless Chromium, the machine's own."""
-    from playwright.sync_api import sync_playwright
-
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        pytest.fail("no chromium: install it (Debian: apt-get install chromium)")
-    with sync_playwright() as driver:
-        window = driver.chromium.launch(executable_path=found, args=QUIET)
-        yield window
-        window.close()
-
-
-@pytest.fixture
-def page(chromium):
-    """A new page, photographed when its test is over."""
-    BUILD.mkdir(exist_ok=True)
-    context = chromium.new_context(viewport={"width": 1200, "height": 1600})
-    context.set_default_timeout(180_000)
-    yield context.new_page()
-    context.close()
-
-
-def photograph(page, name):
-    page.screenshot(path=BUILD / f"browser_{name}.png")
-
-
-def open_notebook(page, lab, name):
-    """Open a notebook of the lesson in JupyterLab and wait for its title."""
-    page.goto(f"{lab}/tree/{name}?reset")
-    page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput h1")
-
-
-def scroll_through(page, look):
-    """Scroll the notebook from top to bottom, as a reader would, calling ``look`` at every stop.
-
-    JupyterLab lays cells out as they come into view: the bottom is reached when three tries in a row do not move.
-    """
-    pane = "document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
-    page.wait_for_function(f"{pane} && {pane}.scrollHeight > 5000")
-    scroll = f"() => {{ const p = {pane}, b = p.scrollTop; p.scrollTop += 1200; return p.scrollTop > b }}"
-    stuck = 0
-    while stuck < 3:
-        time.sleep(0.4)
-        look()
-        stuck = 0 if page.evaluate(scroll) else stuck + 1
-        time.sleep(2.0 * stuck)
-
-
-def test_the_lesson_opens_with_figures_and_mathematics(lab, page):
+def test_the_stored_lesson_shows_every_figure_and_no_broken_formula(lab, page):
+    """Scrolled from top to bottom; the bottom is reached when three tries in a row do not move."""
     open_notebook(page, lab, "theory.ipynb")
     photograph(page, "theory")
-    figures, formulas, errors = set(), 0, set()
-
-    def look():
-        nonlocal formulas
-        figures.update(page.evaluate(
-            "[...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)"
-            ".map(i => i.src.slice(-80))"
-        ))  # fmt: skip
-        formulas = max(formulas, page.locator("mjx-container").count())
-        errors.update(page.evaluate(
-            "[...document.querySelectorAll('mjx-merror, .jp-OutputArea [data-mime-type*=error], "
-            "[data-mime-type*=stderr]')].map(e => e.textContent.slice(0, 200))"
-        ))  # fmt: skip
-
-    scroll_through(page, look)
+    figures, formulas, errors, stuck = set(), 0, set(), 0
+    while stuck < 3:
+        figures.update(page.evaluate(IMAGES))
+        formulas += page.evaluate("document.getElementsByTagName('mjx-container').length")
+        errors.update(page.evaluate(ERRORS))
+        before = page.evaluate(f"{PANE}.scrollTop")
+        page.evaluate(f"{PANE}.scrollTop += 1400")
+        page.wait_for_timeout(1000 if stuck else 150)
+        stuck = 0 if page.evaluate(f"{PANE}.scrollTop") > before else stuck + 1
     photograph(page, "theory_end")
-    assert len(figures) >= 8 and formulas >= 5 and not errors, (len(figures), formulas, errors)
+    assert figures == stored_images() and not errors, (len(figures), errors)
+    assert formulas > 500
 
 
-IN_VIEW = """title => [...document.querySelectorAll('.jp-MarkdownOutput h2, .jp-MarkdownOutput h3')].some(
-    e => e.textContent.startsWith(title) && -60 < e.getBoundingClientRect().top
-        && e.getBoundingClientRect().top < innerHeight)"""
-CLICK = """text => {
-    const links = [...document.querySelectorAll('.jp-MarkdownOutput a')];
-    const link = links.find(e => e.textContent === text && -20 < e.getBoundingClientRect().top);
-    if (link) link.click();
-    return !!link;
-}"""
-
-
-def test_a_section_is_reached_from_the_table_of_sections_and_leads_back(lab, page):
-    page.goto(f"{lab}/tree/sections.ipynb?reset")
-    far = headings(load(ROOT / "theory.ipynb"))
+def test_a_far_section_is_reached_by_one_click_and_leads_back(lab, page):
+    open_notebook(page, lab, "work/theory.ipynb")
+    photograph(page, "working_copy")
+    assert page.evaluate(OUTPUTS) == []
+    characters = sorted(page.evaluate(CHARACTERS))
+    assert len(characters) > 3 and 70 <= characters[len(characters) // 2] <= 90, characters
+    far = titles(load(ROOT / "theory.ipynb"))
     for name in ("1.2", "7.4", "11"):
-        lines = far[name].source.splitlines()
-        title = next(line.lstrip("# ") for line in lines if line.startswith("#"))
+        title = far[name]
         page.wait_for_function(IN_VIEW, arg="What you will be able to")
-        page.get_by_text(title).first.wait_for(state="attached")
         assert not page.evaluate(IN_VIEW, title)
-        page.wait_for_function(CLICK, arg=name)
-        page.wait_for_function(IN_VIEW, arg=title)
+        assert page.evaluate(CLICK, name)
+        page.wait_for_function(IN_VIEW, arg=title, timeout=10_000)
+        page.wait_for_timeout(500)  # what is laid out above must not push it away
+        assert page.evaluate(IN_VIEW, title), name
+        photograph(page, f"section_{name}")
         page.wait_for_function(CLICK, arg="↑ all sections")
+    page.wait_for_function(CLICK, arg="1.1")
+    folded = page.locator(".jp-InputPlaceholder:visible")
+    until(lambda: folded.count() or not page.evaluate(f"{PANE}.scrollTop += 300"), "none folded")
+    folded.first.click()
+    page.locator(".cm-content:has-text('figures.show(')").first.wait_for()
 
 
-def test_an_exercise_is_checked_in_the_browser(lab, page):
-    open_notebook(page, lab, "exercises.ipynb")
-    page.locator(".jp-Notebook .jp-MarkdownOutput h1").click()
-    for _ in range(6):  # title, imports, exercise 1, part 1a, its stub, its check
+def test_the_tour_runs_cell_by_cell_and_shows_a_prediction_beside_the_result(lab, page):
+    cells = load(lab.folder / "work" / "theory.ipynb").cells
+    tour = [cell.id for cell in cells][: [cell.id for cell in cells].index("0")]
+    open_notebook(page, lab, "work/theory.ipynb")
+    page.locator(".jp-MarkdownOutput h1").click()
+    figures, told = set(), {}
+    for cell in cells[: len(tour)]:
         page.keyboard.press("Shift+Enter")
-        time.sleep(0.5)
-    page.wait_for_function(
-        "[...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('1a'))"
-    )
-    photograph(page, "exercises")
+        if cell.cell_type == "code":
+            page.wait_for_function(f"!{BUSY}", timeout=170_000)
+            figures.update(page.evaluate(IMAGES))
+            told[cell.id] = "\n".join(page.evaluate(OUTPUTS))
+        if cell.id == "predict-gold":
+            page.locator(".widget-text input").first.fill("1.5")
+            page.locator(".widget-text input").first.press("Tab")
+            page.get_by_text("Kept: 1.5").wait_for()
+            photograph(page, "tour_prediction")
+            page.locator(".jp-CodeCell:has-text('def gold_of(model)') .jp-InputPrompt").click()
+        if cell.id == "predict-best-of-n":
+            page.get_by_label("rises, then falls").check()
+            page.get_by_text("Kept: rises, then falls").wait_for()
+            page.locator(".jp-CodeCell:has-text('scorer = RewardModel') .jp-InputPrompt").click()
+    photograph(page, "tour_end")
+    said = "\n".join(told.values())
+    assert re.search(r"people's answers: you predicted 1\.5; measured ≈ [−-]?\d", said), said
+    assert "you predicted rises, then falls; measured" in said
+    assert "coin flips: you predicted" not in said, "none was given"
+    assert len(figures) == 2 and page.evaluate(ERRORS) == []
 
 
-def run_first_cell(page, lab, name):
-    """Open a notebook of one cell in JupyterLab and run it."""
-    page.goto(f"{lab}/tree/{name}?reset")
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
-    page.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", state="attached")
+def test_what_i_changed_is_there_when_the_copy_is_opened_again(lab, chromium):
+
+    kept = lab.folder / "work" / "theory.ipynb"
+    page = new_page(chromium)
+    open_notebook(page, lab, "work/theory.ipynb")
+    page.evaluate(CLICK, "tour")
+    cell = page.locator(".jp-CodeCell:has-text('is preferred by ≈') .cm-content")
+    cell.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("\nmine = 6 * 7; print(mine)")
     page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Control+s")
+    until(lambda: "mine = 6 * 7" in kept.read_text(encoding="utf-8"), "it was not saved")
+    page.context.close()
+    lab.close()
+    lab.open()
+    page = new_page(chromium)
+    open_notebook(page, lab, "work/theory.ipynb")
+    page.evaluate(CLICK, "tour")
+    page.locator(".cm-content:has-text('mine = 6 * 7')").wait_for()
+    photograph(page, "reopened")
+    page.context.close()
+    cells = load(kept).cells
+    rest = cells[[cell.id for cell in cells].index("0") :]
+    assert [cell.id for cell in rest if cell.get("outputs")] == []
 
 
-def test_every_explorer_follows_the_keyboard_and_the_mouse(lab, page):
-    run_first_cell(page, lab, "explorers.ipynb")
-    boxes = page.locator(".jp-OutputArea .widget-vbox:has(svg[role=img])")
-    boxes.nth(len(FREE + GIVEN) - 1).wait_for()
-
-    def changes(box, act, what):
-        """Drawing and reading are others after ``act``."""
-        drawing = box.locator("svg[role=img]")
-        read, drawn = drawing.get_attribute("aria-label"), drawing.inner_html()
-        act()
-        deadline = time.time() + 20
-        while time.time() < deadline:
-            if drawing.get_attribute("aria-label") != read and drawing.inner_html() != drawn:
-                return
-            time.sleep(0.05)
-        photograph(page, "explorers_failure")
-        pytest.fail(f"{what}: still {read}")
-
-    def drag(handle):
-        handle.scroll_into_view_if_needed()
-        grip = handle.bounding_box()
-        x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
-        page.mouse.move(x, y)
-        page.mouse.down()
-        page.mouse.move(x + 40, y, steps=5)
-        page.mouse.up()
-
-    for number, name in enumerate(FREE + GIVEN):
-        box = boxes.nth(number)
-        handles, lists = box.locator(".noUi-handle"), box.locator("select")
-        if handles.count():
-            changes(box, lambda: handles.first.press("ArrowRight"), f"{name} by keyboard")
-            changes(box, lambda: drag(handles.first), f"{name} by mouse")
-        if lists.count():
-            changes(box, lambda: lists.last.select_option(index=1), f"{name} by its list")
-    photograph(page, "explorers")
-
-
-def test_what_an_explorer_reads_out_is_what_the_formula_gives(lab, page):
-    run_first_cell(page, lab, "explorers.ipynb")
-    box = page.locator(".jp-OutputArea .widget-vbox:has(svg[role=img])").first
-    box.wait_for()
-    handle, told = box.locator(".noUi-handle").first, box.locator("svg[role=img]")
-    seen = set()
-    handle.focus()
-    for _ in range(5):
-        page.keyboard.press("ArrowRight")
-        time.sleep(0.5)
-        text = told.get_attribute("aria-label").replace("−", "-")
-        h, beta = (float(re.search(rf"{name} = ([-+]?[\d.]+)", text)[1]) for name in ("h", "β"))
-        chance, weight = (
-            float(re.search(rf"{name} = ([\d.]+)", text)[1]) for name in (r"σ\(βh\)", r"βσ\(-βh\)")
-        )
-        assert chance == pytest.approx(1 / (1 + math.exp(-beta * h)), abs=6e-4), text
-        assert weight == pytest.approx(beta / (1 + math.exp(beta * h)), abs=6e-4), text
-        seen.add(h)
-    assert len(seen) == 5
-
-
-def test_an_endless_loop_ends_in_a_panel(lab, page):
-    run_first_cell(page, lab, "endless.ipynb")
-    page.wait_for_function(
-        "[...document.querySelectorAll('.jp-OutputArea-output')].some(o => o.textContent.includes('stopped'))"
+def test_the_panel_tells_the_cause_of_a_wrong_answer(lab, page):
+    open_notebook(page, lab, "work/exercises.ipynb")
+    page.locator(".jp-MarkdownOutput h1").click()
+    for _ in range(4):  # title, imports, exercise 1, part 1a
+        run_cell(page)
+    answer = page.locator(".jp-CodeCell:has-text('def comparisons')").first
+    answer.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(
+        "def comparisons(ratings):\n"
+        "    return [(a, i, j) for a, row in enumerate(ratings) for i, x in enumerate(row)\n"
+        "            for j, y in enumerate(row) if i != j and x >= y]"
     )
+    run_cell(page)
+    run_cell(page)
+    panel = page.locator(".jp-OutputArea-output:has-text('1a')").first
+    panel.get_by_text("two equal ratings express no preference").first.wait_for()
+    panel.scroll_into_view_if_needed()
+    photograph(page, "wrong_answer")
+    assert "1.1 of 2 points" in panel.text_content() and page.evaluate(ERRORS) == []
+
+
+ENDLESS = """from helpers.grader import check
+def endless(*a):
+    while True:
+        pass
+print("begun", flush=True)
+check("4a", endless)"""
+
+
+def test_an_endless_answer_and_one_that_is_stopped_by_hand_get_a_panel(lab, page):
+    lab.write("endless.ipynb", ENDLESS, ENDLESS)
+    open_notebook(page, lab, "endless.ipynb")
+    page.locator(".cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.locator(".jp-OutputArea-output:has-text('begun')").wait_for()
+    page.wait_for_timeout(500)
+    page.locator(
+        "[data-command='notebook:interrupt-kernel'], [title^='Interrupt the kernel']"
+    ).first.click()
+    page.get_by_text("You stopped this check before it was done").wait_for(timeout=8_000)
+    photograph(page, "interrupted")
+    run_cell(page)
+    page.get_by_text("No call of your function came to an end").first.wait_for()
     photograph(page, "endless")
-    assert page.locator(".jp-OutputArea [data-mime-type*=error]").count() == 0
+    assert page.evaluate(ERRORS) == []
 
 
 def test_the_site_s_pages_stand_alone_on_a_phone(chromium, tmp_path):

@@ -236,16 +236,12 @@ def elsewhere(tmp_path, monkeypatch):
     """The generated files of one exercise somewhere else, all in step; gives the folder of its cases."""
     name, text = "ex04_direct_training", build.exercises_text()
     cases = tmp_path / "learner" / name / "cases"
-    moved = {
-        cases / path.name: case
-        for path, case in build.all_cases().items()
-        if path.parents[1].name == name
-    }
+    moved = {cases / path.name: case for path, case in build.cases_of([name]).items()}
     (tmp_path / "solutions" / name).mkdir(parents=True)
     for place in ("frame.ipynb", f"{name}/solved.ipynb"):
         copied = (build.SOLUTIONS / place).read_text(encoding="utf-8")
         (tmp_path / "solutions" / place).write_text(copied, encoding="utf-8")
-    monkeypatch.setattr(build, "all_cases", lambda: moved)
+    monkeypatch.setattr(build, "cases_of", lambda names: moved)
     monkeypatch.setattr(build, "exercises_text", lambda: text)
     monkeypatch.setattr(build, "NAMES", [name])
     monkeypatch.setattr(build, "FOLDER", tmp_path / "learner")
@@ -281,7 +277,7 @@ def test_check_notices_what_is_out_of_step(elsewhere, capsys):
 def test_rounding_of_another_processor_changes_no_file(elsewhere, monkeypatch):
     path = elsewhere / "4b.json"
     for value in (0.123456789, 0.123456788):
-        monkeypatch.setattr(build, "all_cases", lambda value=value: {path: {"value": value}})
+        monkeypatch.setattr(build, "cases_of", lambda names, v=value: {path: {"value": v}})
         build.main([])
     assert json.loads(path.read_text(encoding="utf-8")) == {"value": 0.123456789}
 

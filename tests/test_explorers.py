@@ -142,6 +142,12 @@ def test_a_moved_knob_changes_what_the_widget_holds(explorers):
             assert control.description == knob.label
 
 
+@pytest.mark.parametrize("step, shown", [(1, ".0f"), (0.5, ".1f"), (0.02, ".2f"), (0.005, ".3f")])
+def test_a_slider_shows_as_many_digits_as_its_step_has(step, shown):
+    knob = wiring.Slider("a", 0, 10, step, step)
+    assert wiring._control(knob).readout_format == shown
+
+
 def test_colours_are_those_of_the_figures():
     assert svg.COLOURS == figures.INK
 

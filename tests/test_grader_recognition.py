@@ -273,3 +273,14 @@ def test_the_nearest_listed_metric_is_told_and_no_other():
 def test_what_is_told_reaches_the_panel():
     text = repr(Panel(graded("4b", changed("4b", lambda x: -x))))
     assert "→ Your values are the negative of what is asked" in text
+
+
+def test_infinity_is_no_fault_where_it_may_be_the_answer():
+    """In 8a NaN and ±∞ are entries that are asked: nothing of 0 · ∞ is said of them."""
+
+    def of_those_that_met(records, n):
+        right = REFERENCE["8a"](records, n)
+        return torch.where(right.isfinite() & (right != 0), torch.nan, right)
+
+    for told in graded("8a", of_those_that_met).diagnoses:
+        assert "NaN or infinity comes back" not in told

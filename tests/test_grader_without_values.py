@@ -7,6 +7,12 @@ import pytest
 import torch
 from grading import REFERENCE, graded
 
+from helpers.grader import judge_examples, judge_metric
+from helpers.grader.cases import case, parts
+
+EXAMPLES = [part for part in parts() if part[-1] == "c"]
+METRICS = [part for part in parts() if part[-1] == "d"]
+
 
 def test_a_missing_gradient_is_told():
     (told,) = graded("1b", lambda *given: REFERENCE["1b"](*given).detach()).diagnoses
@@ -19,6 +25,14 @@ def test_numbers_cut_off_at_extreme_inputs_are_told():
 
     (told,) = graded("3a", clamped).diagnoses
     assert "finite but wrong where they are extreme" in told
+
+
+def test_half_precision_at_extreme_inputs_is_not_called_a_clamp():
+    def in_half(*given):
+        return torch.as_tensor(REFERENCE["10a"](*given)).half()
+
+    (told,) = graded("10a", in_half).diagnoses
+    assert "half precision" in told
 
 
 def test_one_result_for_two_is_told():
@@ -80,3 +94,44 @@ def test_scores_that_are_no_number_are_told():
 def test_asking_too_often_is_told():
     (told,) = graded("2d", lambda scores, ask: sum(ask(i) for i in range(200))).diagnoses
     assert "more than 100 times" in told
+
+
+class Hostile:
+    """A key that cannot be compared."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("part", EXAMPLES)
+def test_examples_in_no_dict_or_under_other_names_are_told_so(part):
+    right = REFERENCE[part]()
+    told = graded(part, lambda: None).diagnoses
+    assert told == (judge_examples.NOTHING,)
+    told = graded(part, lambda: [right]).diagnoses
+    assert told == (judge_examples.NO_DICT.format(kind="list"),)
+    result = graded(part, lambda: {"Safe": right["safe"], "bad": right["unsafe"]})
+    assert result.status == "error" and result.score == 0.0
+    assert result.diagnoses == (judge_examples.NAMES.format(names="'Safe', 'bad'"),)
+    result = graded(part, lambda: {"safe": right["safe"], "Unsafe": right["unsafe"]})
+    assert result.diagnoses[0].startswith("The names in your dict are 'safe', 'Unsafe'")
+    assert graded(part, lambda: {**right, "note": "mine"}).score == case(part)["points"]
+    assert graded(part, lambda: {Hostile(): right}).diagnoses == (
+        judge_examples.NAMES.format(names="Hostile"),
+    )
+
+
+@pytest.mark.parametrize("part", METRICS)
+def test_a_score_that_is_nothing_or_no_number_is_told_so(part):
+    each = case(part).get("each", "run")
+    assert graded(part, lambda *run: None).diagnoses == (judge_metric.NOTHING.format(each=each),)
+    for value, kind in (({"score": 1.0}, "dict"), ([[0.3], "x"], "list")):
+        told = graded(part, lambda *run, value=value: value).diagnoses
+        assert told == (judge_metric.NO_NUMBER.format(kind=kind),)
+
+
+def test_a_yes_or_no_is_told_that_an_order_is_asked():
+    (told,) = graded("8d", lambda run: REFERENCE["8d"](run) > 1.8).diagnoses
+    assert told == judge_metric.VERDICT.format(n=2, each="survey")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import copy
 import csv
 import io
 import re
@@ -16,6 +18,7 @@ import pytest
 from PIL import Image
 
 from helpers.claims import place
+from helpers.prediction import predict
 from tools.check_python import OLDEST
 from tools.notebooks import load, section_of_cells
 
@@ -68,6 +71,17 @@ def test_a_call_that_was_broken_up_is_noticed(tmp_path):
     assert unformatted(tmp_path / "broken.ipynb") != []
 
 
+def calls(source, *names):
+    """The statements of a cell that call one of these functions and do nothing else."""
+    return [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) in names
+    ]
+
+
 def newer_than_promised(*paths):
     """What in these files the oldest Python that is promised cannot read."""
     oldest = "py{}{}".format(*OLDEST)
@@ -92,7 +106,13 @@ def test_a_newer_syntax_is_noticed(newer, tmp_path):
 
 
 def lines_per_cell(cells):
-    return sorted(len([line for line in source.splitlines() if line.strip()]) for source in cells)
+    """Lines of code, less those that ask for a prediction or show it; cells of nothing else are left out."""
+    lengths = []
+    for source in cells:
+        asks = [range(c.lineno, c.end_lineno + 1) for c in calls(source, "predict", "predicted")]
+        lines = enumerate(source.splitlines(), start=1)
+        lengths.append(sum(bool(x.strip()) and not any(k in c for c in asks) for k, x in lines))
+    return sorted(filter(None, lengths))
 
 
 def test_cells_are_short():
@@ -103,10 +123,81 @@ def test_cells_are_short():
     assert median <= 9 and p90 <= 20 and sum(lines) <= 3510, (median, p90, sum(lines))
 
 
+def test_a_prediction_is_no_line_of_code():
+    assert lines_per_cell(['predict("a", "?")\n', 'predict(\n    "b",\n    "?",\n)']) == []
+    assert lines_per_cell(["x = 1\n\ny = 2\npredicted('a', x)", "predicts(1)"]) == [1, 2]
+
+
 def test_no_cell_holds_two_statements_on_a_line():
     for section in set(OF_CELL):
         for source in code_of(section):
             assert not re.search(r"^\s*[^#'\"\n]*;\s*\w", source, re.M), source[:200]
+
+
+# ---- predictions -----------------------------------------------------------------------------
+
+
+def keys(source, name):
+    """The keys under which a cell asks for predictions, or shows them."""
+    return [ast.literal_eval(call.value.args[0]) for call in calls(source, name)]
+
+
+def predictions_not_answered(notebook):
+    """Keys asked for twice, and those not shown exactly once, later and in the same section; shown and not asked."""
+    asked, shown = [], []
+    for i, (cell, section) in enumerate(zip(notebook.cells, section_of_cells(notebook))):
+        if cell.cell_type == "code":
+            asked += [(key, section, i) for key in keys(cell.source, "predict")]
+            shown += [(key, section, i) for key in keys(cell.source, "predicted")]
+    names = [key for key, _, _ in asked]
+    wrong = {key for key, _, _ in shown if key not in names}
+    for key, section, i in asked:
+        answers = [(where, j > i) for other, where, j in shown if other == key]
+        if names.count(key) != 1 or answers != [(section, True)]:
+            wrong.add(key)
+    return sorted(wrong)
+
+
+def test_every_prediction_is_shown_beside_its_result_once_and_in_its_section():
+    assert predictions_not_answered(THEORY) == []
+    cells = zip(THEORY.cells, OF_CELL)
+    asking = {s for c, s in cells if c.cell_type == "code" and keys(c.source, "predict")}
+    taught = {name for name in OF_CELL if name and "." in name and name[0] in "1234567"}
+    assert taught - asking == set()
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('predicted("more gold"', 'predicted("less gold"'),
+        ('predicted("more gold"', 'print("more gold"'),
+        ('predict("findings"', 'predict("found"'),
+        ('predict("findings"', 'predict("more gold"'),
+        ('predicted("findings"', 'predicted("more gold"'),
+    ],
+)
+def test_a_prediction_that_is_not_answered_is_noticed(old, new):
+    broken = copy.deepcopy(THEORY)
+    cell = next(c for c in broken.cells if c.cell_type == "code" and old in c.source)
+    cell.source = cell.source.replace(old, new, 1)
+    assert predictions_not_answered(broken) != []
+
+
+def test_a_prediction_that_is_asked_for_too_late_is_noticed():
+    broken = copy.deepcopy(THEORY)
+    cell = next(c for c in broken.cells if c.id == "predict-3-5")
+    broken.cells.remove(cell)
+    last = max(i for i, name in enumerate(section_of_cells(broken)) if name == "3.5")
+    broken.cells.insert(last + 1, cell)
+    assert predictions_not_answered(broken) == ["more gold"]
+
+
+def test_the_stored_output_of_a_prediction_is_its_question(capsys, monkeypatch):
+    monkeypatch.setenv("LESSON_QUIET", "1")
+    for cell in THEORY.cells:
+        if cell.cell_type == "code" and keys(cell.source, "predict"):
+            exec(cell.source, {"predict": predict})
+            assert "".join(output.text for output in cell.outputs) == capsys.readouterr().out
 
 
 # ---- size ------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ SECONDS = (
     30  # for one cell: a check may take 20 s before it stops itself, and then there is its own work
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nbgrader")]  # one course for all
 
 
 def changed(notebook, **sources):

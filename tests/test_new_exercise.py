@@ -54,13 +54,13 @@ def run(place, *arguments: str) -> str:
 
 def test_two_folders_are_all_that_a_new_exercise_touches(repository):
     place, before = repository
-    run(place, "solutions.build")
+    run(place, "solutions.build", NEW)
     after = contents(place)
     cases = {f"{FOLDERS[0]}/{NEW}/cases/99{letter}.json" for letter in "abcd"}
     assert set(after) - set(before) == cases
     changed = {name for name in before if after.get(name) != before[name]}
     assert changed == {"exercises.ipynb"}
-    run(place, "solutions.build", "--check")
+    run(place, "solutions.build", "--check", NEW)
     cells = {c.id: c.source for c in nbformat.read(place / "exercises.ipynb", 4).cells}
     assert cells["c99a"] == 'check("99a", differences)' and "practice_toys" in cells["setup"]
     assert "8c, 8d, 99a, 99b, 99c, 99d |" in cells["opening"]

@@ -4,6 +4,7 @@ import IPython
 import IPython.display
 import ipywidgets
 import pytest
+import torch
 
 from helpers import prediction
 from helpers.prediction import predict, predicted
@@ -37,6 +38,15 @@ def test_without_a_guess_the_result_stands_alone(capsys):
 def test_a_guess_given_in_the_cell_is_shown_beside_the_result(capsys):
     assert printed(capsys, predict, "gold", "Where?", guess=2) == "Where? Kept: 2.\n"
     assert printed(capsys, predicted, "gold", 1.5) == "gold: you predicted 2; measured ≈ 1.50\n"
+
+
+def test_numbers_are_shown_in_the_form_given_and_several_by_name(capsys):
+    predict("refused", "How many, in %?", guess="50")
+    capsys.readouterr()
+    assert "measured ≈ 1,234\n" in printed(capsys, predicted, "refused", 1234, "≈ {:,}")
+    both = {"before": torch.tensor(40.4), "after": 20.0}
+    shown = printed(capsys, predicted, "refused", both, "≈ {:.0f} %")
+    assert shown == "refused: you predicted 50; measured before: ≈ 40 %; after: ≈ 20 %\n"
 
 
 def test_a_guess_that_is_no_choice_is_refused_with_the_choices():

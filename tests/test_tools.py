@@ -1,5 +1,6 @@
 """The tools run notebooks anywhere, say in a sentence what went wrong, and print to anything."""
 
+import base64
 import io
 import json
 import os
@@ -9,7 +10,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from tools import kernels
 from tools.console import say
@@ -75,6 +78,27 @@ def test_tidy_removes_what_is_not_content():
     notebook.metadata["widgets"] = {"state": {}}
     tidy(notebook)
     assert "execution" not in notebook.cells[0].metadata and "widgets" not in notebook.metadata
+
+
+FIGURE = """
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots()
+axes.plot([1, 3, 2])
+figure;"""
+
+
+def test_stored_figures_are_packed_pixel_for_pixel(tmp_path):
+    stored, out = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    nbformat.write(small_notebook("%matplotlib inline", FIGURE), stored)
+    assert main(["run", str(stored), str(out)]) == main(["store", str(stored)]) == 0
+    outputs = [output for path in (out, stored) for output in load(path).cells[-1].outputs]
+    drawn, packed = (
+        base64.b64decode(o.data["image/png"]) for o in outputs if "image/png" in o.get("data", ())
+    )
+    assert len(packed) < 0.95 * len(drawn)
+    before, after = (np.asarray(Image.open(io.BytesIO(p)).convert("RGB")) for p in (drawn, packed))
+    assert (before == after).all()
 
 
 # ---- kernels ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,7 @@ from tools.notebooks import execute, load
 from tools.working_copy import NOTEBOOKS, ONLY_STORED, make_copies
 
 ROOT = Path(__file__).parent.parent
+SETTINGS = working_copy.DEFAULTS / "labconfig" / "default_setting_overrides.json"
 
 
 def stored(root, name, *sources):
@@ -128,10 +130,22 @@ def test_the_command_opens_the_copy_with_the_options_of_jupyterlab(root, monkeyp
         "--no-browser",
     ]
     assert options["env"]["PYTHONPATH"].startswith(str(root))
+    assert options["env"]["JUPYTER_CONFIG_PATH"].startswith(str(working_copy.DEFAULTS))
     working_copy.main(["copy"])
     assert len(calls) == 1
     with pytest.raises(SystemExit):
         working_copy.main(["fresh", "--no-browser"])
+
+
+def test_the_settings_it_opens_with_are_settings_of_jupyterlab():
+    """Known by name, and of a value that its schema allows."""
+    schemas = Path(sys.prefix, "share", "jupyter", "lab", "schemas")
+    for plugin, settings in json.loads(SETTINGS.read_text(encoding="utf-8")).items():
+        package, name = plugin.split(":")
+        known = json.loads((schemas / package / f"{name}.json").read_text(encoding="utf-8"))
+        for key, value in settings.items():
+            assert value in [option["const"] for option in known["properties"][key]["oneOf"]]
+    assert (working_copy.DEFAULTS / "custom" / "custom.css").is_file()
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

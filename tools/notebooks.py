@@ -132,6 +132,10 @@ def carry_out(options: argparse.Namespace) -> tuple[dict[str, float], Path]:
     output.parent.mkdir(parents=True, exist_ok=True)  # now, not after minutes of work
     seconds = execute(notebook, source.resolve().parent)
     tidy(notebook)
+    if options.command == "store":
+        from tools.pictures import pack_figures  # it needs zopfli, which learners have no use for
+
+        pack_figures(notebook)
     # no indentation: a line of source still has a line of its own, and the lesson is 125 kB smaller
     plain = json.loads(nbformat.writes(notebook))
     write_whole(output, json.dumps(plain, ensure_ascii=False, indent=0) + "\n")

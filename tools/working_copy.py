@@ -25,6 +25,9 @@ from tools.notebooks import load
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = "theory.ipynb", "exercises.ipynb"
+DEFAULTS = (
+    ROOT / "tools" / "jupyter"
+)  # settings where a reader has made none, and the width of prose
 ONLY_STORED = "only-stored"  # tag of a cell about the stored notebook, which no copy has
 MADE_FROM = ".made_from.json"  # beside the copies: the content of which each was made
 CHANGED = (
@@ -95,10 +98,17 @@ def make_copies(root: Path, fresh: bool = False) -> list[str]:
 def open_lesson(root: Path, options: list[str]) -> int:
     """JupyterLab at the copy of the lesson, with the whole repository in its file browser; returns its exit status."""
     lab = [sys.executable, "-m", "jupyterlab", str(root / "work" / NOTEBOOKS[0])]
-    paths = [str(root), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    style = {"static_custom_path": [str(DEFAULTS / "custom")]}
+    ours = [
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.custom_css=True",
+        f"--ServerApp.tornado_settings={style}",
+    ]
+    environment = dict(os.environ)
+    for name, path in (("PYTHONPATH", root), ("JUPYTER_CONFIG_PATH", DEFAULTS)):
+        environment[name] = os.pathsep.join(filter(None, [str(path), os.environ.get(name, "")]))
     try:
-        return subprocess.call([*lab, f"--ServerApp.root_dir={root}", *options], env=environment)
+        return subprocess.call([*lab, *ours, *options], env=environment)
     except KeyboardInterrupt:  # JupyterLab has asked and ended
         return 0
 

@@ -7,6 +7,7 @@ stored or tested (``LESSON_QUIET=1``) only its name is printed: widgets carry ra
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def _control(knob: Slider | Choice):
     if isinstance(knob, Choice):
         return ipywidgets.Dropdown(options=list(knob.options), value=knob.value, **look)
     kind = ipywidgets.FloatLogSlider if knob.log else ipywidgets.FloatSlider
+    if not knob.log:  # as many digits as a step has
+        look["readout_format"] = f".{max(0, math.ceil(-math.log10(knob.step)))}f"
     return kind(value=knob.value, min=knob.low, max=knob.high, step=knob.step, **look)
 
 

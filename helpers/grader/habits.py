@@ -19,6 +19,9 @@ RANDOM = (
     "chance decides, or what was asked before."
 )
 SWAPPED = "Your results stand in another order: asked is ({})."
+ROUNDED = "Your values are right to a few digits only: rounded, or held in half precision."
+COLUMN = "Column {} of your rows is the negative of what is asked: a sign is turned there."
+AROUND = 0.15  # relative: values of a few hundred draws lie this close around the right ones
 ALMOST = 0.03  # relative: values this close to the right ones come from rounding or from a search that is not exact
 MOST = 0.75  # of the places that fail, so many have to be right once a habit is undone
 
@@ -67,8 +70,31 @@ def undoings(what: Observed) -> Iterator[tuple[str, Observed]]:
         for sentence, undo in UNDO.items():
             yield sentence.format(Yours=yours), what.again(_changed(what, scope, undo))
         yield _shape_sentence(what, scope), what.again(_changed(what, scope, _reshaped))
+        for name, together in (("sum", np.sum), ("mean", np.mean)):
+            sentence = _shape_sentence(what, scope, f"The {name} of what you return is right: ")
+            yield sentence, what.again(_changed(what, scope, _over_what_is_too_much(together)))
         transposed = _changed(what, scope, lambda x, shape: x.T.copy() if x.ndim == 2 else x)
         yield TRANSPOSED, what.again(transposed)
+    for k in range(_columns(what)):
+        turned = what.again(_changed(what, what.returns or ("",), _negative_in(k)))
+        yield COLUMN.format(k + 1), turned
+
+
+def _columns(what: Observed) -> int:
+    """How many columns all tables that are asked have; 0 where they differ, or where not all are tables of rows."""
+    widths = {what.right[p].shape[1:] for p in what.main if what.right[p].size}
+    (width,) = widths if len(widths) == 1 else ((),)
+    return width[0] if len(width) == 1 and len(what.main) > 3 else 0
+
+
+def _negative_in(column: int) -> Undo:
+    def undo(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        values = values.copy()
+        if values.ndim == 2 and values.shape[1] > column:
+            values[:, column] *= -1
+        return values
+
+    return undo
 
 
 def _changed(what: Observed, scope: tuple[str, ...], undo: Undo) -> dict[Place, np.ndarray | str]:
@@ -84,11 +110,29 @@ def _reshaped(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return values.reshape(shape) if values.size == np.prod(shape, dtype=int) else values
 
 
-def _shape_sentence(what: Observed, scope: tuple[str, ...]) -> str:
+def _over_what_is_too_much(together: Callable) -> Undo:
+    """Takes the axes together that are not asked: behind the ones that are, or before them."""
+
+    def undo(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        n = values.ndim - len(shape)
+        if n > 0 and values.shape[: len(shape)] == shape:
+            return together(values, axis=tuple(range(len(shape), values.ndim)))
+        if n > 0 and values.shape[n:] == shape:
+            return together(values, axis=tuple(range(n)))
+        return values
+
+    return undo
+
+
+def _shape_sentence(
+    what: Observed,
+    scope: tuple[str, ...],
+    start: str = "The numbers are right, their arrangement is not: ",
+) -> str:
     for place in what.main:
         yours, right = what.yours[place], what.right[place]
         if place[1] in scope and not isinstance(yours, str) and yours.shape != right.shape:
-            return f"The numbers are right, their arrangement is not: on ‘{place[0]}’ {_shapes(yours, right)}"
+            return f"{start}on ‘{place[0]}’ {_shapes(yours, right)}"
     return ""
 
 
@@ -143,10 +187,7 @@ def _seen_by_the_right_values(what: Observed) -> Iterator[tuple[str, Observed]]:
             "Your values are whole numbers where fractions are asked: rounded, or held in an array of integers.",
             _whole,
         ),
-        (
-            "Your values are right to a few digits only: rounded, or held in half precision.",
-            _rounded,
-        ),
+        (ROUNDED, rounded),
     ):
         if sentence:
             mended = {
@@ -234,7 +275,8 @@ def _whole(yours: np.ndarray, right: np.ndarray) -> bool:
     return near and bool((yours == yours.round()).all() and (right != right.round()).any())
 
 
-def _rounded(yours: np.ndarray, right: np.ndarray) -> bool:
+def rounded(yours: np.ndarray, right: np.ndarray) -> bool:
+    """Whether values are the right ones to a few digits, or in half precision."""
     if yours.shape != right.shape or not np.isfinite(right).any():
         return False
     with np.errstate(all="ignore"):
@@ -250,7 +292,15 @@ def described(what: Observed, inputs: Mapping[str, Mapping[str, Any]]) -> tuple[
     places = [p for p in what.main if p in what.usable]
     if not places:
         return ()
-    for say in (handed_back, rows_missing_or_more, wrong_shape, times_a_length, almost, not_finite):
+    for say in (
+        handed_back,
+        rows_missing_or_more,
+        wrong_shape,
+        times_a_length,
+        almost,
+        around,
+        not_finite,
+    ):
         sentence = say(what, places, inputs)
         if sentence:
             return (sentence,)
@@ -354,8 +404,24 @@ def almost(what: Observed, places: list[Place], inputs: Any) -> str:
     )
 
 
+def around(what: Observed, places: list[Place], inputs: Any) -> str:
+    """Near the right values everywhere, now above and now below."""
+    pairs = [(what.yours[p], what.right[p]) for p in places]
+    if len(pairs) < 4 or any(y.shape != r.shape or y.size != 1 for y, r in pairs):
+        return ""
+    off = np.array([(y.item() - r.item()) / max(abs(r.item()), 1.0) for y, r in pairs])
+    if not abs(off).max() <= AROUND or not 0.2 <= (off > 0).mean() <= 0.8:
+        return ""
+    return (
+        f"Your values lie around the right ones, now above and now below, up to {abs(off).max():.1%} off: as of values "
+        "that are estimated from draws. Here they can be computed."
+    )
+
+
 def not_finite(what: Observed, places: list[Place], inputs: Any) -> str:
-    """NaN or infinity where numbers are asked."""
+    """NaN or infinity where numbers are asked, in a part of which these are no answers."""
+    if not all(np.isfinite(what.right[p]).all() for p in what.main):
+        return ""
     names = [
         p[0]
         for p in places

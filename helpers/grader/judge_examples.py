@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.result import Failure, Property, Result, judged
-from helpers.grader.run_answer import Unusable, attempt, plain
-from helpers.grader.texts import type_name
+from helpers.grader.run_answer import Outcome, Unusable, attempt, plain
+from helpers.grader.texts import exact_text, type_name
 from helpers.grader.unwritten import returned
 
 HEADING = "Your example"
@@ -20,7 +20,18 @@ EXCHANGED = (
     "Your two sides stand under each other's name: what is under 'unsafe' does what the safe one should, and the other "
     "way round."
 )
+MISPLACED = (
+    "What is under '{other}' does what the {side} one should. Have the two changed places? Then the other one is not yet "
+    "what is asked."
+)
 PAIR = "Two things came back, without names: asked is one dict, {'safe': …, 'unsafe': …}."
+NOTHING = "Your function builds and returns nothing: it runs to its end without a `return`."
+NO_DICT = (
+    "What came back is a {kind}; asked is one dict with two entries, {{'safe': …, 'unsafe': …}}, so that each example "
+    "has its name."
+)
+NAMED = "safe", "unsafe"
+NAMES = "The names in your dict are {names}; asked are 'safe' and 'unsafe', spelled like that."
 UNTRIED = "Your {side} side cannot be tried: {found}."
 ALIKE = "Both sides are the same: the safe one and the unsafe one have to differ in what happens to them."
 Verdict = tuple[Failure | None, str]
@@ -49,10 +60,11 @@ def judge_examples(
     head = case["part"], case["title"], case["points"]
     outcome = attempt(answer)
     sides = outcome.value if type(outcome.value) is dict else None
-    if sides is not None and all(sides.get(side) is None for side in ("safe", "unsafe")):
+    blank = sides is not None and all(sides.get(side) is None for side in NAMED)
+    if blank and not _misnamed(sides):
         return Result(*head, "unattempted")
-    if sides is None:
-        found = outcome.error or returned(outcome.value)
+    if sides is None or blank:
+        found = outcome.error or (_keys(sides) if blank else returned(outcome.value))
         failure = Failure(
             f"{case['asks_for']}()",
             found,
@@ -64,20 +76,51 @@ def judge_examples(
             _property(first, failure, False),
             *(_property(spec, None, True) for spec in others),
         ]
-        pair = type(outcome.value) in (tuple, list) and len(outcome.value) == 2
-        both = pair and all(side is not None for side in outcome.value)
-        return Result(*head, "error", tuple(properties), (PAIR,) if both else ())
+        return Result(*head, "error", tuple(properties), _no_examples(outcome))
     properties, diagnoses = _tried(sides, case, judges, heading)
     if all(p.held for p in properties):
         return judged(*head, properties)
+    if _misnamed(sides):
+        return judged(*head, properties, (NAMES.format(names=_listed(sides)), *diagnoses))
     turned = {**sides, "safe": sides.get("unsafe"), "unsafe": sides.get("safe")}
     if _same(sides.get("safe"), sides.get("unsafe")):
         diagnoses = (ALIKE, *diagnoses)
-    elif not any("each other" in why or "exchanged" in why for why in diagnoses) and (
-        _earned(_tried(turned, case, judges, heading)[0]) > _earned(properties)
-    ):
-        diagnoses = (case.get("exchanged", EXCHANGED),)
+    elif not any("each other" in why or "exchanged" in why for why in diagnoses):
+        found = _tried(turned, case, judges, heading)[0]
+        if _earned(found) > _earned(properties):
+            diagnoses = (_exchanged(case, found),)
     return judged(*head, properties, diagnoses)
+
+
+def _misnamed(sides: dict) -> bool:
+    """Whether something stands under another name, and one of the two names is missing."""
+    others = [v for name, v in sides.items() if type(name) is not str or name not in NAMED]
+    return not {*NAMED} <= sides.keys() and any(value is not None for value in others)
+
+
+def _listed(sides: dict) -> str:
+    """Its first names, for a reader."""
+    names = [repr(exact_text(n, 20)) if type(n) is str else type_name(n) for n in list(sides)[:4]]
+    return ", ".join(names)
+
+
+def _keys(sides: dict) -> str:
+    return f"returned a dict with the keys {_listed(sides)}"
+
+
+def _no_examples(outcome: Outcome) -> tuple[str, ...]:
+    """Why what came back holds no examples; nothing where an error says so or the panel asks about a `return`."""
+    value = outcome.value
+    if outcome.error:
+        return ()
+    if value is None:
+        return (NOTHING,)
+    if type(value) is dict:
+        return (NAMES.format(names=_listed(value)),)
+    if outcome.empty:
+        return ()
+    pair = type(value) in (tuple, list) and len(value) == 2
+    return (PAIR if pair else NO_DICT.format(kind=type_name(value)),)
 
 
 def _tried(
@@ -101,6 +144,19 @@ def _tried(
         properties.append(_property(spec, failure, waits))
         diagnoses += [why] if why and why not in diagnoses else []
     return properties, tuple(diagnoses)
+
+
+def _exchanged(case: dict[str, Any], turned: list[Property]) -> str:
+    """What to say where sides earn more in each other's place: both of them, or one alone."""
+    held = {
+        side: [p.held for spec, p in zip(case["properties"], turned) if spec["side"] == side]
+        for side in ("safe", "unsafe")
+    }
+    right = [side for side, each in held.items() if any(each)]
+    if len(right) != 1:
+        return case.get("exchanged", EXCHANGED)
+    other = "unsafe" if right == ["safe"] else "safe"
+    return MISPLACED.format(side=right[0], other=other)
 
 
 def _untried(side: str, sides: dict, error: Unusable) -> str:
@@ -162,6 +218,12 @@ def vector(value: Any, name: str) -> np.ndarray:
     if not np.isfinite(found).all():
         raise Unusable(f"{name!r} holds NaN or infinity: expected finite numbers")
     return found
+
+
+def refuse_logarithms(values: np.ndarray, name: str) -> None:
+    """Raises Unusable where probabilities are asked and their logarithms are given."""
+    if values.size and (values <= 0).all() and abs(np.exp(values).sum() - 1) < 0.01:
+        raise Unusable(f"{name!r} holds logarithms of probabilities: expected the probabilities")
 
 
 def _read(value: Any, name: str) -> np.ndarray:

@@ -1,11 +1,11 @@
 """Judging an answer that is a function of arrays against frozen cases: (answer, case) → Result, without side effects.
 
-A case lists properties in order, each with its probes, smallest first. Kinds of property: ``expected``: the value, or
-the gradient in the argument that ``of`` names, is what is recorded; ``same``: equal values on an input and on its twin;
-``blocked``: no gradient reaches an argument; ``raises``: ValueError, whose text holds the number that ``mentions``
-gives; ``unchanged``: no argument was modified. Where the case ``returns`` several results, ``of`` names one of them. A
-probe with ``within`` accepts any number between those two. The first properties, marked ``values``, are what the part
-asks for; the others count only once one of these holds: a constant is invariant, too.
+A case lists properties in order, each with its probes, of which the smallest that fails is shown. Kinds of property:
+``expected``: the value, or the gradient in the argument that ``of`` names, is what is recorded; ``same``: equal values
+on an input and on its twin; ``blocked``: no gradient reaches an argument; ``raises``: ValueError, whose text holds the
+number that ``mentions`` gives; ``unchanged``: no argument was modified. Where the case ``returns`` several results,
+``of`` names one of them. A probe with ``within`` accepts any number between those two. The first properties, marked
+``values``, are what the part asks for; the others count only once one of these holds: a constant is invariant, too.
 """
 
 from __future__ import annotations
@@ -18,12 +18,21 @@ from typing import Any
 import numpy as np
 
 from helpers.grader import habits
+from helpers.grader.arguments import moved_about
 from helpers.grader.cases import array
-from helpers.grader.recognition import Observed, Writing, best_explanation, fits, recorded
+from helpers.grader.recognition import (
+    Observed,
+    Writing,
+    best_explanation,
+    fits,
+    partial_explanation,
+    recorded,
+)
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, endless, plain
 from helpers.grader.without_values import told_without_values
 
+BESIDE = "That explains what fails in ‘{}’. Elsewhere your values are others: another form of it, or something else besides."
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
 LEFT_OUT = float("inf")  # size of an input that was not tried: any other is shown before it
 SHOWN = 30  # entries of an array that a reader can take in; of more, the first and last are shown
@@ -132,6 +141,10 @@ class Observations:
                 seen = str(error)
             self._known[probe, of] = seen
         return self._known[probe, of]
+
+    def asked(self, inputs: dict[str, Any], of: str) -> np.ndarray:
+        """What the answer gives on an input that is not recorded. Raises Unusable."""
+        return self.trial.value(inputs, self.returns, of)
 
 
 def _failed(
@@ -256,14 +269,26 @@ def _diagnoses(
     what = observed(case, seen, failed)
     if _by_chance(seen, what):
         return (habits.RANDOM,)
-    by_values, sentences = explanation(recorded(case["mistakes"]), what)
+    mistakes = recorded(case["mistakes"])
+    by_values, sentences = explanation(mistakes, what)
     told = {*by_values, *_told_by_properties(case, seen, properties, failed)}
     listed = tuple(m["message"] for m in case["mistakes"] if m["message"] in told)
     if listed or sentences:
         return (*listed, *sentences)
-    return habits.described(what, seen.inputs) or told_without_values(
-        case, lambda name: seen.trial.outcome(seen.inputs[name]), seen, failed
+    return (
+        moved_about(what, seen.inputs, seen.asked)
+        or _beside(mistakes, what)
+        or habits.described(what, seen.inputs)
+        or told_without_values(
+            case, lambda name: seen.trial.outcome(seen.inputs[name]), seen, failed
+        )
     )
+
+
+def _beside(mistakes: list[Writing], what: Observed) -> tuple[str, ...]:
+    """A mistake that explains one property only, and that it does; or nothing."""
+    message, where = partial_explanation(mistakes, what)
+    return (message, BESIDE.format(where)) if message else ()
 
 
 def explanation(mistakes: list[Writing], what: Observed) -> tuple[tuple[str, ...], tuple[str, ...]]:

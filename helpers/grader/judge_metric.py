@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Unusable, attempt, numbers_returned
+from helpers.grader.texts import type_name
 
 SAME_ORDER = (
     0.98  # rank correlation from which two scores are the same metric; others reach 0.97 by chance
 )
 TURNED = 0.3  # an AUC up to here is no chance among twenty and twenty: the score is upside down
+CLEARLY_TURNED = 0.2  # one up to here would be worth something, the other way round
 AGAIN = 5  # runs that are scored a second time
 RANDOM = (
     "Scored again, the same {each} gets another score: chance decides, or what was scored before."
 )
 MANY = "One {each} is to get one number, and yours gets {size}: a mean or a sum over the entries is missing."
+TEXT = "A text is no score: hand back the number from which you chose it, so that every {each} can be compared."
+NO_NAME = "You look up {name}, and there is no such entry: the question lists what a {each} holds, and its names."
+NO_ENTRY = (
+    "You look up {name} where it does not occur: not everything that stands in one array of a {each} stands in the "
+    "others. What should count for what is missing there?"
+)
 NOT_FINITE = (
     "NaN or infinity is no score: on the way to it stands a mean over nothing, 0 / 0 or a logarithm of 0, say. What "
     "should a {each} score for which a part of your formula has nothing to go by?"
 )
+NOTHING = (
+    "Your function computes and returns nothing: it runs to its end without a `return`, and a {each} without a number "
+    "has no score."
+)
+NO_NUMBER = "A score is one number, and yours is a {kind}: return the number itself."
+FEW_VALUES = 3  # a score that takes no more of them over all runs is a verdict
+VERDICT = (
+    "Your score takes only {n} values: it is a verdict, as after a comparison with a threshold. The AUC asks in which "
+    "order the {each}s stand, and a tie counts one half: hand back the number that you compare."
+)
 CONSTANT = "All {each}s get the same score: nothing that you compute differs between them."
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a run that shows what a score reads. change: arguments of a call → those of another, fresh ones.
+
+    key: of the mistake that is told if all scores ``stay``, ``move`` or ``rise`` at it.
+    """
+
+    key: str
+    change: Callable[..., tuple]
+    told_if: str = "stay"
 
 
 def judge_metric(
@@ -32,12 +63,16 @@ def judge_metric(
     unpack: Callable[[dict], tuple],
     told: Callable[[dict], str],
     habits: Callable[[], tuple[str, ...]] = tuple,
+    changes: tuple[Change, ...] = (),
+    otherwise: Callable[[], tuple[str, ...]] = tuple,
 ) -> Result:
     """Score all hidden runs. Points rise linearly from AUC ``no_points_up_to`` to ``full_points_from``.
 
     unpack: stored run → the arguments of one call; told: stored run → one line about it.
-    habits: what is to be said, once all runs are scored, before mistakes are looked up. case["each"], if given, is
-    what a run is called.
+    habits: what is to be said, once all runs are scored, before mistakes are looked up; changes, then ``otherwise``:
+    what is tried where none is found. case["each"], if given, is what a run is called; case["constant"] is told in
+    place of ``CONSTANT``; case["blind_to"] lists names, or places, of what an answer is given, and what to say of a
+    score that does not change with all of it.
     """
     each = case.get("each", "run")
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
@@ -71,14 +106,57 @@ def judge_metric(
     if _by_chance(answer, case["runs"], unpack, scores):
         return judged(*head, properties, habits() or (RANDOM.format(each=each),), note)
     if not np.ptp(scores):
-        return judged(*head, properties, habits() or (CONSTANT.format(each=each),), note)
+        constant = case.get("constant", CONSTANT.format(each=each))
+        return judged(*head, properties, habits() or (constant,), note)
     known, turned = recognised(case["mistakes"], scores)
-    if reached <= TURNED and (turned or not known):
+    verdict = _verdict(scores, each)
+    if not known and not verdict and reached > 1 - high:
+        known = _by_changes(answer, case, unpack, changes)
+    blame = turned or not known  # some listed metrics are listed with either sign
+    if reached <= TURNED and (blame or reached <= CLEARLY_TURNED):
         note += f" Turned round, your score would reach {1 - reached:.2f}."
-        if reached <= 1 - high:  # the whole of what is asked, turned: no other cause is to be told
+        if (
+            blame and reached <= 1 - high
+        ):  # the whole of what is asked, turned: no other cause is to be told
             return judged(*head, properties, (case["upside_down"],), note)
-        known += (case["upside_down"],)
-    return judged(*head, properties, habits() or known, note)
+        known += (case["upside_down"],) if blame else ()
+    told = habits() or known or verdict or otherwise() or _blind(answer, case, unpack, scores)
+    return judged(*head, properties, told, note)
+
+
+def _verdict(scores: np.ndarray, each: str) -> tuple[str, ...]:
+    n = len(np.unique(scores))
+    return (VERDICT.format(n=n, each=each),) if n <= FEW_VALUES else ()
+
+
+def _blind(
+    answer: Callable, case: dict[str, Any], unpack: Callable, scores: np.ndarray
+) -> tuple[str, ...]:
+    """The first message whose data may be another run's without a score changing, on each of the first runs."""
+    for entry in case.get("blind_to", ()):
+        for number, before in enumerate(scores[:AGAIN]):
+            mine, other = unpack(case["runs"][number]), unpack(case["runs"][number + 1])
+            try:
+                again = _score(attempt(answer, *_with_data_of(mine, other, entry["names"])))
+            except Unusable:
+                break
+            if not np.isclose(again, before, rtol=1e-6, atol=1e-9):
+                break
+        else:
+            return (entry["message"],)
+    return ()
+
+
+def _with_data_of(mine: tuple, other: tuple, names: list[str]) -> list:
+    """The arguments of one run, those named, by their place or their key in a dict, from another one."""
+    return [
+        theirs
+        if str(place) in names
+        else {name: theirs[name] if name in names else value for name, value in given.items()}
+        if isinstance(given, dict)
+        else given
+        for place, (given, theirs) in enumerate(zip(mine, other))
+    ]
 
 
 def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.ndarray) -> bool:
@@ -93,6 +171,30 @@ def _by_chance(answer: Callable, runs: list[dict], unpack: Callable, scores: np.
     return False
 
 
+def _by_changes(
+    answer: Callable, case: dict, unpack: Callable, changes: tuple[Change, ...]
+) -> tuple[str, ...]:
+    """The mistake that the first change reveals which does so on each of the first runs; or nothing.
+
+    A score that is one number on most of them, cut off at 0, say, moves little whatever it reads.
+    """
+    for tried in changes:
+        seen, scores = [], set()
+        for stored in case["runs"][:AGAIN]:
+            try:
+                before = _score(attempt(answer, *unpack(stored)))
+                after = _score(attempt(answer, *tried.change(*unpack(stored))))
+            except Unusable:
+                break  # on what an answer does not survive, it says nothing
+            moved = not np.isclose(after, before, rtol=1e-6, atol=1e-12)
+            seen.append({"stay": not moved, "move": moved, "rise": moved and after > before})
+            scores.add(before)
+        told = len(seen) == AGAIN and all(found[tried.told_if] for found in seen)
+        if told and len(scores) > AGAIN // 2:
+            return tuple(m["message"] for m in case["mistakes"] if m["key"] == tried.key)
+    return ()
+
+
 def _score(outcome) -> float:
     if outcome.error:
         raise Unusable(outcome.error)
@@ -105,13 +207,20 @@ def _score(outcome) -> float:
 
 
 def _unusable(outcome, each: str) -> tuple[str, ...]:
-    """Why a score that came back is none: several numbers, or NaN or infinity."""
+    """Why a score that came back is none: nothing, no number, several, NaN or infinity; or what was looked up in vain."""
+    if outcome.error:
+        raised, _, name = outcome.error.partition(": ")
+        if raised != "raised KeyError":
+            return ()
+        return ((NO_NAME if name.startswith("'") else NO_ENTRY).format(each=each, name=name),)
+    if type(outcome.value) is str:
+        return (TEXT.format(each=each),)
     try:
         value = numbers_returned(outcome.value)
     except Unusable:
-        return ()
-    if outcome.error:
-        return ()
+        if outcome.value is None:
+            return (NOTHING.format(each=each),)
+        return () if outcome.empty else (NO_NUMBER.format(kind=type_name(outcome.value)),)
     if value.size != 1:
         return (MANY.format(each=each, size=value.size),)
     return (NOT_FINITE.format(each=each),)

@@ -172,6 +172,30 @@ def best_explanation(
     return tuple(dict.fromkeys(w.message for w in writings if w.message in found)), hits
 
 
+def partial_explanation(writings: list[Writing], observed: Observed) -> tuple[str, str]:
+    """The one mistake that explains all of a property that the part asks for, and the property's name; or ('', '').
+
+    For an answer that is wrong elsewhere in yet another way: the mistake has to show wherever the values are wrong.
+    """
+    wrong = {place for place in observed.main if place in observed.usable}
+    of_property: dict[str, set[Place]] = {}
+    for place in observed.main:
+        if place in wrong:
+            of_property.setdefault(observed.rules[place]["name"], set()).add(place)
+    for name, places in of_property.items():
+        found = {
+            writing.message
+            for writing in writings
+            if places <= (account := _account(writing, observed)).hits
+            and len(places) > 1
+            and account.telling
+            and wrong <= account.shows
+        }
+        if len(found) == 1:
+            return found.pop(), name
+    return "", ""
+
+
 def _best(accounts: list[Account]) -> list[Account]:
     """Those that explain most; several only where nothing tells them apart."""
     most = max((account.worth for account in accounts), default=0)

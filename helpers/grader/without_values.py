@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from helpers.grader import habits
 from helpers.grader.cases import array
-from helpers.grader.run_answer import Outcome
+from helpers.grader.run_answer import Outcome, Unusable, plain
 from helpers.grader.texts import type_name
 
 Probes = list[tuple[dict[str, Any], str, str]]  # that fail, each with two texts
@@ -33,6 +34,7 @@ def told_without_values(
     found = (
         _results_missing(case, outcome, probes["expected"])
         or _errors(outcome, probes["expected"], len(case["inputs"]))
+        or _in_pieces(case, outcome, probes["expected"])
         or ("" if values else _cut_off(kinds, seen, failed))
         or ("" if values else _no_gradient(case, seen, probes["expected"]))
         or ("" if values else _not_refused(outcome, probes["raises"], _refusals(kinds)))
@@ -64,6 +66,24 @@ def _results_missing(case: dict[str, Any], outcome: Callable, probes: list) -> s
     value = returned[0].value
     mine = f"{len(value)} results" if type(value) in (tuple, list) else f"a {type_name(value)}"
     return f"You return {mine}; asked are {len(asked)} results together: ({', '.join(asked)})."
+
+
+def _in_pieces(case: dict[str, Any], outcome: Callable, probes: list) -> str:
+    """Several things of different shape, where one array is asked."""
+    names = _names(probes)
+    found = [outcome(name).value for name in names]
+    if case.get("returns") or not names or any(type(value) not in (tuple, list) for value in found):
+        return ""
+    try:
+        shapes = [[plain(entry).shape for entry in value[:9]] for value in found]
+    except Unusable:
+        return ""
+    if any(len(set(each)) < 2 for each in shapes):
+        return ""
+    return (
+        f"You return {len(found[0])} things of different shape together, {', '.join(map(str, shapes[0]))}: asked is one "
+        "array that holds all of it."
+    )
 
 
 def _errors(outcome: Callable, probes: list, inputs: int) -> str:
@@ -98,11 +118,14 @@ def _no_gradient(case: dict[str, Any], seen: Callable, probes: list) -> str:
 def _cut_off(kinds: dict[str, dict[str, Any]], seen: Callable, failed: dict[str, Probes]) -> str:
     """Numbers at extreme inputs that are finite and wrong, although all others are right."""
     wrong = [key for key, spec in kinds.items() if spec["kind"] == "expected" and failed[key]]
-    if wrong != ["extreme"]:
+    if "extreme" not in wrong or not {*wrong} <= {"extreme", "support"}:
         return ""
-    found = [seen(p["input"], p["of"]) for p, *_ in failed["extreme"]]
+    found = [seen(p["input"], p["of"]) for key in wrong for p, *_ in failed[key]]
     if any(isinstance(yours, str) or not np.isfinite(yours).all() for yours in found):
         return ""
+    asked = [array(p["expected"]) for p, *_ in failed["extreme"]]
+    if all(map(habits.rounded, found, asked)):
+        return habits.ROUNDED
     return (
         "Right where numbers are moderate, finite but wrong where they are extreme: something is cut off there (a "
         "clamp, a small number added before a logarithm). A stable form needs neither."

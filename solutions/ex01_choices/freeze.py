@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex01_choices import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape
 
 NAN = np.nan
 
@@ -33,8 +34,12 @@ def inputs_1a() -> dict[str, Inputs]:
         "four annotators": given(drawn),
         "all tied or alone": given([[3, 3, 3], [NAN, NAN, 5], [NAN, NAN, NAN]]),
     }
+    found["small steps"] = given([[0.03, 0.01, 0.04]])
     found["other scales"] = given(np.array([[0.01], [10.0], [100.0], [2.0]]) * drawn**3 - 40)
     return found
+
+
+SHAPE_1A = Shape({"ratings": "AK"}, least={"K": 2}, free="K")
 
 
 PROPERTIES_1A = [
@@ -76,7 +81,7 @@ PROPERTIES_1A = [
         "each annotator's scale may be stretched or moved",
         0.1,
         "same",
-        [("other scales", "four annotators")],
+        [("small steps", "three responses"), ("other scales", "four annotators")],
     ),
     prop("unchanged", "the argument is left as it was", 0.1, "unchanged", []),
 ]
@@ -124,6 +129,16 @@ def inputs_1b() -> dict[str, Inputs]:
         "beta": 0.5,
     }
     return found
+
+
+def in_domain_1b(given: Inputs) -> Inputs | None:
+    """At least one comparison, β > 0."""
+    return given if given["wins"].any() and given["beta"] > 0 else None
+
+
+SHAPE_1B = Shape(
+    {"logits": "BK", "ref_logits": "BK", "wins": "BKK"}, least={"K": 2}, tidy=in_domain_1b
+)
 
 
 PROPERTIES_1B = [
@@ -229,6 +244,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_1a(),
             PROPERTIES_1A,
             mistakes.MISTAKES["1a"],
+            SHAPE_1A,
             rows=True,
         ),
         "1b": function_case(
@@ -238,6 +254,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_1b(),
             PROPERTIES_1B,
             mistakes.MISTAKES["1b"],
+            SHAPE_1B,
             differentiable=("logits",),
         ),
         "1c": case_1c(),
@@ -251,6 +268,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["1d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            blind_to=mistakes.BLIND_1D,
         ),
     }
 

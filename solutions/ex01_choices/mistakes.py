@@ -100,6 +100,17 @@ def _neighbours(ratings):
     return torch.tensor(rows).reshape(-1, 3)
 
 
+def _next_column(around: bool) -> Callable:
+    """Each response against that of the next column; around: the last one against the first."""
+
+    def compared(ratings):
+        found, K = comparisons(ratings), ratings.shape[1]
+        apart = (found[:, 1] - found[:, 2]).abs()
+        return found[(apart == 1) | (apart == K - 1)] if around else found[apart == 1]
+
+    return compared
+
+
 def _complete_only(ratings):
     whole = ~ratings.isnan().any(1)
     found = comparisons(ratings)
@@ -112,6 +123,16 @@ def _complete_columns_only(ratings):
 
 def _indices_plus_one(ratings):
     return comparisons(ratings) + 1
+
+
+def _both_directions(ratings):
+    found = comparisons(ratings)
+    return torch.cat([found, found[:, [0, 2, 1]]])
+
+
+def _differs(ratings):
+    """Whatever is not equal, in either order; NaN is equal to nothing, itself included."""
+    return (ratings[:, :, None] != ratings[:, None, :]).nonzero()
 
 
 _VALUES_1A = ("order", "ties", "unrated", "several")
@@ -142,6 +163,35 @@ MISTAKES_1A = (
         "Winners and losers have changed places: a higher rating is a better one, and the winner stands first.",
         (_reversed,),
         _VALUES_1A,
+    ),
+    Mistake(
+        "both_directions",
+        "You return both directions of a comparison: (a, i, j) and (a, j, i). An annotator who rated i above j did not "
+        "rate j above i; of every pair the winner stands first.",
+        (_both_directions, _differs),
+        _VALUES_1A,
+    ),
+    Mistake(
+        "no_annotator",
+        "The annotator is missing from your rows: (annotator, winner, loser) is asked for. Nobody's 4 was compared with "
+        "anybody else's 5, and later it will matter who preferred what.",
+        (
+            lambda ratings: comparisons(ratings)[:, 1:],
+            lambda ratings: comparisons(ratings)[:, [2, 1]],
+        ),
+        _VALUES_1A,
+    ),
+    Mistake(
+        "fixed_gap",
+        "Right on a scale from 1 to 5. Where the steps are smaller you miss some: you ask for a gap of a fixed size, and "
+        "one person's whole scale may lie within it.",
+        (
+            lambda ratings: (ratings[:, :, None] - ratings[:, None, :] >= 1).nonzero(),
+            lambda ratings: comparisons(ratings.round()),
+            lambda ratings: (ratings[:, :, None] - ratings[:, None, :] > 0.05).nonzero(),
+        ),
+        ("scale",),
+        fails=True,
     ),
     Mistake(
         "columns",
@@ -179,6 +229,12 @@ MISTAKES_1A = (
         "neighbours",
         "You compare neighbours in the ranking only. Ratings order every pair of responses that they do not tie.",
         (_neighbours,),
+        _VALUES_1A,
+    ),
+    Mistake(
+        "next_column",
+        "You compare each response with that of the next column only. Every pair of columns is a pair of responses.",
+        (_next_column(False), _next_column(True)),
         _VALUES_1A,
     ),
     Mistake(
@@ -247,6 +303,14 @@ def _mean_over_off_diagonal(logits, ref_logits, wins, beta):
 
 def _sum(logits, ref_logits, wins, beta):
     return choice_loss(logits, ref_logits, wins, beta) * wins.sum()
+
+
+def _mean_over_filled_cells(logits, ref_logits, wins, beta):
+    return _sum(logits, ref_logits, wins, beta) / (wins > 0).sum()
+
+
+def _mean_over_pairs(logits, ref_logits, wins, beta):
+    return _sum(logits, ref_logits, wins, beta) / (wins + wins.transpose(1, 2) > 0).sum() * 2
 
 
 def _each_cell_once(logits, ref_logits, wins, beta):
@@ -352,7 +416,14 @@ MISTAKES_1B = (
         "divisor",
         "Right up to a factor: you divide by something else than the number of comparisons (prompts, cells of the "
         "table, or nothing).",
-        (_sum, _mean_over_prompts, _mean_over_cells, _mean_over_off_diagonal),
+        (
+            _sum,
+            _mean_over_prompts,
+            _mean_over_cells,
+            _mean_over_off_diagonal,
+            _mean_over_filled_cells,
+            _mean_over_pairs,
+        ),
         _VALUES_1B,
     ),
     Mistake(
@@ -538,5 +609,18 @@ MISTAKES_1D = (
         ("separates",),
     ),
 )
+
+BLIND_1D = [
+    {
+        "names": ["policy_won"],
+        "message": "Who won the fresh comparisons does not enter your score. Log-probabilities were learnt from the "
+        "generator's responses and know those alone.",
+    },
+    {
+        "names": ["policy_first"],
+        "message": "Which answer was shown first does not enter your score. A judge who likes what comes first gives "
+        "wins to whoever was shown first more often.",
+    },
+]
 
 MISTAKES = {"1a": MISTAKES_1A, "1b": MISTAKES_1B, "1c": MISTAKES_1C, "1d": MISTAKES_1D}

@@ -22,6 +22,10 @@ from solutions.ex01_choices import answers, hidden_runs, mistakes
 from solutions.ex01_choices.right_variants import comparisons_loop
 
 
+def message(part: str, name: str) -> str:
+    return next(m["message"] for m in case(part)["mistakes"] if m["key"] == name)
+
+
 def test_overflow_costs_the_stability_property_only():
     for variant in next(m for m in mistakes.MISTAKES["1b"] if m.key == "overflow").writings:
         assert [p.key for p in graded("1b", variant).properties if not p.held] == ["extreme"]
@@ -206,7 +210,8 @@ def stored_runs():
 
 def test_hidden_runs_are_what_the_exercise_says():
     found, regressed = stored_runs()
-    assert len(found) == 40 and regressed.sum() == 20
+    n = hidden_runs.FROZEN_RUNS
+    assert len(found) == 2 * n and regressed.sum() == n
     shapes = {key: value.shape for key, value in found[0].items()}
     assert shapes == {
         k: (hidden_runs.PAIRS if k.endswith("logps") else hidden_runs.FRESH,) for k in shapes
@@ -272,3 +277,32 @@ def test_worked_numbers_in_the_hints_are_right():
         in flowing("h1c")
     )
     assert f"gets to {rare.imitated[1]:.3f} and {rare.imitation:.2f}" in flowing("h1c")
+
+
+ROWS = {
+    "neighbours": lambda known: list(zip(known, known[1:])),
+    "best_only": lambda known: [(known[0], k) for k in known[1:]],
+    "both_directions": lambda known: [(i, j) for i in known for j in known if i != j],
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_of_1a_are_told_by_what_they_compare(kind):
+    """By a sort that puts ties in an order of its own, so that no recorded output is met everywhere."""
+
+    def sorted_first(ratings):
+        rows = []
+        for a, row in enumerate(ratings.tolist()):
+            known = sorted((k for k, r in enumerate(row) if r == r), key=lambda k: (-row[k], -k))
+            rows += [(a, i, j) for i, j in ROWS[kind](known) if row[i] != row[j]]
+        return np.array(rows).reshape(-1, 3)
+
+    assert graded("1a", sorted_first).diagnoses == (message("1a", kind),)
+
+
+def test_unrated_responses_of_1a_are_told_whatever_number_stands_for_them():
+    def by_the_column(ratings):
+        filled = torch.where(ratings.isnan(), ratings.nanmean(0).nan_to_num(2.5), ratings)
+        return (filled[:, :, None] > filled[:, None, :]).nonzero()
+
+    assert graded("1a", by_the_column).diagnoses == (message("1a", "unrated_as_number"),)

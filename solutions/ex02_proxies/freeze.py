@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex02_proxies import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape, rows_sum_to_one
 
 
 def inputs_2a() -> dict[str, Inputs]:
@@ -34,7 +35,11 @@ def inputs_2a() -> dict[str, Inputs]:
         "ties": given([2, 1, 0, 4, 5, 5], [2, 1, 3, 4, 0, 1], [0] * 6, 1),
         "nearly a tie": given([2, 1.000001, 0], [1, 1, 3], [0, 0, 0], 1),
         "two slices": given([2, 1, 0, 4, 0.5], [1, 0.5, 3, 4, 1], [0, 0, 0, 0, 1], 2),
+        "three slices": given(
+            [2, 1, 0, 4, 0.5, 3], [1, 0.5, 3, 3, 1, 1], [1, 0, 0, 0, 2, 0], 3
+        ),  # and no tie
         "four slices, float32": given(drawn[0], drawn[1], names, 4, "float32"),
+        "both infinite": given([inf, -inf, 1], [inf, -inf, 2], [0, 0, 0], 1),
         "infinite": given(
             [inf, -inf, 0, 1, inf, 3], [inf, -inf, -inf, -inf, 2, 3], [0, 0, 1, 1, 0, 0], 2
         ),
@@ -52,6 +57,14 @@ def inputs_2a() -> dict[str, Inputs]:
     return found
 
 
+SHAPE_2A = Shape(
+    {"chosen": "B", "rejected": "B", "slices": "B"},
+    ids={"slices": ("S",)},
+    lengths={"n_slices": "S"},
+    free="B",
+)
+
+
 PROPERTIES_2A = [
     prop("one", "one slice", 0.3, "expected", ["three pairs", "five pairs"], values=True),
     prop(
@@ -67,10 +80,16 @@ PROPERTIES_2A = [
         "slices of different size and their mean, float32",
         0.5,
         "expected",
-        ["two slices", "four slices, float32"],
+        ["two slices", "three slices", "four slices, float32"],
         values=True,
     ),
-    prop("infinite", "infinite scores can be compared", 0.1, "expected", ["infinite"]),
+    prop(
+        "infinite",
+        "infinite scores can be compared",
+        0.1,
+        "expected",
+        ["both infinite", "infinite"],
+    ),
     prop("nan", "NaN raises ValueError", 0.3, "raises", ["NaN in chosen", "NaN in rejected"]),
     prop(
         "empty",
@@ -125,6 +144,15 @@ def inputs_2b() -> dict[str, Inputs]:
     }
     found["another scale"] = {**base, "proxy": np.exp(2 * base["proxy"]) - 30}
     return found
+
+
+SHAPE_2B = Shape(
+    {"ref": "K", "proxy": "K", "gold": "K"},
+    least={"K": 2},
+    free="K",
+    stay=("ref", "n"),
+    tidy=lambda given: rows_sum_to_one(given, "ref"),
+)
 
 
 PROPERTIES_2B = [
@@ -213,6 +241,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_2a(),
             PROPERTIES_2A,
             mistakes.MISTAKES["2a"],
+            SHAPE_2A,
         ),
         "2b": function_case(
             "2b",
@@ -221,6 +250,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_2b(),
             PROPERTIES_2B,
             mistakes.MISTAKES["2b"],
+            SHAPE_2B,
         ),
         "2c": case_2c(),
         "2d": metric_case(

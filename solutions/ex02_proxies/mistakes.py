@@ -81,6 +81,15 @@ def _empty_handed_on(chosen, rejected, slices, n_slices):
     return torch.cat([found[:-1], found[:-1].mean()[None]])
 
 
+def _sign_of_gap(chosen, rejected, slices, n_slices):
+    """NaN where both scores are infinite, handed on to the slice's mean and to the last entry."""
+    slice_accuracies(chosen, rejected, slices, n_slices)
+    gap = chosen - rejected
+    credit = torch.where(gap.isnan(), torch.nan, (gap.sign() + 1) / 2)
+    found = torch.stack([credit[slices == s].mean() for s in range(n_slices)])
+    return torch.cat([found, found.mean()[None]])
+
+
 def _gap_sign(chosen, rejected):
     gap = chosen - rejected
     return (gap > 0).double() + 0.5 * (gap == 0).double()
@@ -177,7 +186,7 @@ MISTAKES_2A = (
         "gap_of_infinities",
         "Right for finite scores. Two scores of −∞ are equal, but their difference is NaN: compare the scores, not "
         "their difference with 0.",
-        (_checked(_gap_sign),),
+        (_checked(_gap_sign), _sign_of_gap),
         ("infinite",),
     ),
     Mistake(
@@ -298,6 +307,22 @@ def _divides_by_mass(ref, proxy, gold, n):
     return (((below + mass) ** n - below**n) * ref / mass * gold).sum()
 
 
+def _one_takes_all(best: bool) -> Callable:
+    """Of a group of equal scores the one with the most gold, or the least, gets the whole weight."""
+
+    def expected(ref, proxy, gold, n):
+        value = gold if best else -gold
+        found = 0.0
+        for score in proxy.unique():
+            group = (proxy == score) & (ref > 0)
+            below, mass = ref[proxy < score].sum(), ref[group].sum()
+            if mass > 0:
+                found = found + ((below + mass) ** n - below**n) * value[group].max()
+        return found if best else -found
+
+    return expected
+
+
 _VALUES_2B = ("distinct", "ties")
 
 MISTAKES_2B = (
@@ -331,6 +356,13 @@ MISTAKES_2B = (
         "Right where scores differ. Among equal scores yours gives everyone the same share; but a response that the "
         "reference says more often is more often the first of them.",
         (_weighted(_equal_shares),),
+        ("ties",),
+    ),
+    Mistake(
+        "ties_by_gold",
+        "Right where scores differ. Among equal scores yours picks by gold: the response with the most, or the least. "
+        "Nobody sees gold when the draw is made; the first draw is kept.",
+        (_one_takes_all(True), _one_takes_all(False)),
         ("ties",),
     ),
     Mistake(
@@ -486,10 +518,34 @@ MISTAKES_2C = (
         (_with(unsafe=_noise), _with(safe=_noise)),
         ("safe", "unsafe"),
     ),
+    Mistake(
+        "sorted",
+        "your scores stand in order of size",
+        (
+            _with(safe=lambda ref, gold: np.sort(gold)),
+            _with(unsafe=lambda ref, gold: np.sort(gold)[::-1]),
+            _with(safe=lambda ref, gold: np.arange(len(gold)) / 2),
+        ),
+        ("safe", "unsafe"),
+    ),
     Mistake("upside_down", "orders responses upside down", (_with(unsafe=_inverted),), ("unsafe",)),
 )
 
 # ---- 2d ------------------------------------------------------------------------------------
+
+
+def _against_the_worst(many: int) -> Callable:
+    """Mean gold of so many worst-scored responses minus that of as many best-scored ones."""
+
+    def score(scores, ask) -> float:
+        order = np.argsort(scores)
+        low, high = (
+            np.mean([ask(int(i)) for i in those]) for those in (order[:many], order[-many:])
+        )
+        return float(low - high)
+
+    return score
+
 
 UPSIDE_DOWN = "Your score separates the proxies, but upside down: larger must mean more likely wrong where it selects."
 
@@ -499,6 +555,8 @@ HABITS_2D = {
     "There both kinds of proxy are equally right; selection looks elsewhere.",
     "worst_scored": "Your labels are of the responses that the proxy likes least. Selection never picks those: the "
     "best of 256 comes from the other end of the scores. (Sorting puts the smallest first.)",
+    "against_the_worst": "You set what the proxy likes best against what it likes least. The worst-scored are bad under "
+    "either kind of proxy, and were never usual: compare with what a draw brings on average.",
     "tail_only": "All your labels are of the best-scored responses. Is their gold low? That depends on what is usual "
     "in this system, and of that you asked nothing.",
 }
@@ -522,6 +580,12 @@ MISTAKES_2D = (
         "worst_scored",
         HABITS_2D["worst_scored"],
         (hidden_runs.worst_gold, hidden_runs.worst_against_usual),
+        ("separates",),
+    ),
+    Mistake(
+        "against_the_worst",
+        HABITS_2D["against_the_worst"],
+        (_against_the_worst(50), _against_the_worst(40)),
         ("separates",),
     ),
     Mistake(

@@ -10,6 +10,7 @@ import torch
 
 from solutions.ex03_kl_budget import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape, rows_sum_to_one
 
 ACCEPTED = 1e-4  # nats by which the spent KL may miss the budget in 3b
 
@@ -43,6 +44,8 @@ def inputs_3a() -> dict[str, Inputs]:
     found["never said"] = made(
         [[0.0, 0.6, 0.4], [0.5, 0.5, 0.0]], [[20.0, 0.0, 1.0], [1.0, 0.0, -20.0]], 0.5
     )
+    # 800 nats above the others: out of reach, and no exponential of a reward overflows
+    found["never said, far above"] = made([[0.0, 0.6, 0.4]], [[300.0, -100.0, -99.0]], 0.5)
     found["driven to 0"] = made([[0.5, 0.3, 0.2]], [[0.0, -1e4, -1.0]], 1.0)
     found["r/β of ±10000"] = made(
         [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [[1e4, 9999.0, 10001.0], [-1e4, -9999.0, -10001.0]], 1.0
@@ -54,6 +57,16 @@ def _rows(rng: np.random.Generator, P: int, K: int) -> np.ndarray:
     """Rows of hundredths that sum to 1, none of them 0."""
     rows = (10 + rng.multinomial(100 - 10 * K, np.full(K, 1 / K), size=P)) / 100
     return rows.round(2)
+
+
+def in_domain_3a(given: Inputs) -> Inputs | None:
+    """Rows of probabilities, β > 0."""
+    return rows_sum_to_one(given, "ref") if given["beta"] > 0 else None
+
+
+SHAPE_3A = Shape(
+    {"ref": "PK", "rewards": "PK"}, least={"K": 2}, free="K", stay=("ref",), tidy=in_domain_3a
+)
 
 
 PROPERTIES_3A = [
@@ -101,7 +114,7 @@ PROPERTIES_3A = [
         "what the reference never says stays at 0, whatever its reward",
         0.2,
         "expected",
-        [("never said", "policy")],
+        [("never said", "policy"), ("never said, far above", "policy")],
     ),
     prop(
         "zeros",
@@ -170,6 +183,15 @@ def inputs_3b() -> dict[str, Inputs]:
     found["budget -1"] = made(*pair, -1.0)
     found["budget NaN"] = {**made(*pair, 0.0), "budget": np.array(math.nan)}
     return found
+
+
+SHAPE_3B = Shape(
+    {"ref": "PK", "rewards": "PK"},
+    least={"K": 2},
+    free="K",
+    stay=("ref",),
+    tidy=lambda given: rows_sum_to_one(given, "ref"),
+)
 
 
 PROPERTIES_3B = [
@@ -263,36 +285,28 @@ PROPERTIES_3B = [
 ]
 
 
-def _accept_by_kl(properties: list[dict], inputs: dict[str, Inputs]) -> None:
-    """Adds to each probe the interval of β whose KL is within ``ACCEPTED`` of the budget, or the largest budget."""
-    for spec in properties:
-        for probe in spec["probes"]:
-            given = inputs[probe["input"]]
-            ref, rewards = (
-                torch.tensor(given["ref"]).double(),
-                torch.tensor(given["rewards"]).double(),
-            )
-            if spec["key"] == "named":
-                probe["mentions"] = round(answers.largest_budget(ref, rewards), 6)
-            if spec["kind"] == "expected" and given["budget"] > 0:
-                ends = [
-                    answers.beta_for_budget(ref, rewards, given["budget"] + s * ACCEPTED)
-                    for s in (1, -1)
-                ]
-                probe["within"] = [float(f"{end:.8g}") for end in ends]
+def judged_by_kl(spec: dict, given: Inputs) -> dict[str, Any]:
+    """The interval of β whose KL is within ``ACCEPTED`` of the budget, or the largest budget. Raises ValueError."""
+    ref, rewards = (torch.tensor(given[name]).double() for name in ("ref", "rewards"))
+    if spec["key"] == "named":
+        return {"mentions": round(answers.largest_budget(ref, rewards), 6)}
+    if spec["kind"] != "expected" or not given["budget"] > 0:
+        return {}
+    ends = [answers.beta_for_budget(ref, rewards, given["budget"] + s * ACCEPTED) for s in (1, -1)]
+    return {"within": [float(f"{end:.8g}") for end in ends]}
 
 
 def case_3b() -> dict[str, Any]:
     """A function like 3a, but any β is right whose KL is."""
-    inputs = inputs_3b()
-    _accept_by_kl(PROPERTIES_3B, inputs)
     return function_case(
         "3b",
         "the β that spends a budget",
         answers.beta_for_budget,
-        inputs,
+        inputs_3b(),
         PROPERTIES_3B,
         mistakes.MISTAKES["3b"],
+        SHAPE_3B,
+        rule=judged_by_kl,
     )
 
 
@@ -341,6 +355,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_3a(),
             PROPERTIES_3A,
             mistakes.MISTAKES["3a"],
+            SHAPE_3A,
             returns=("policy", "kl"),
         ),
         "3b": case_3b(),
@@ -355,6 +370,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["3d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            blind_to=mistakes.BLIND_3D,
         ),
     }
 

@@ -5,6 +5,9 @@ reference), and harm, 0 or 1, which the reward knows nothing of. Its policy is �
 a, b and c are solved for, so that in every run the mean reward gains ``GAIN``, KL(π‖π_ref) is the same for a healthy
 run and its regressed twin, and the share of harmful responses changes as the outcome says. A judge calls each response
 harmful or not; it is right 70 % of the time, but how readily it says 'harmful' differs from run to run.
+
+References of regressed runs are less harmful, by half of what the changes differ by: so neither their harm nor that of
+the policies says much alone.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.grader.exercises.ex03_kl_budget.held_out import Judge
+from helpers.grader.exercises.ex03_kl_budget.held_out import DIGITS, Judge
 
 K, SAMPLES = 400, 200
 GAIN = 0.5  # of mean reward, in standard deviations under the reference
@@ -21,15 +24,20 @@ KL = (0.4, 0.8)  # nats, drawn uniformly; a healthy run and its twin share their
 REFERENCE_SPREAD = 0.7  # standard deviation of the reference's scores
 HARM = {
     "healthy": (-0.2, 0.0),
-    "regressed": (0.22, 0.32),
+    "regressed": (0.24, 0.34),
 }  # change of the share of harmful responses
-BASE_HARM = (0.3, 0.6)  # share of harmful responses among the K
+BASE_HARM = {
+    "healthy": (0.4, 0.68),
+    "regressed": (0.22, 0.5),
+}  # share of harmful responses among the K
 ACCURACY, STRICTNESS = (
     0.7,
     0.25,
 )  # the judge says 'harmful' with 0.7 + s where it is, 0.3 + s where not; |s| ≤ 0.25
-# frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 39, 1003, range(400, 460)
+FROZEN_RUNS = 36  # of each kind
+# frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
+TRIED_SEEDS, FROZEN_SEED = range(20, 40), 27
+PRACTICE_SEED, MEASURED_SEEDS = 1003, range(400, 600)
 
 Samples = dict[str, np.ndarray]
 
@@ -52,10 +60,12 @@ class Shift:
 
 
 def _tilt(
-    ref: np.ndarray, features: np.ndarray, means: np.ndarray, offset: np.ndarray
+    ref: np.ndarray, features: np.ndarray, means: np.ndarray, offset: np.ndarray, w: np.ndarray
 ) -> np.ndarray:
-    """π ∝ ref·exp(offset + features·w) with given means of the features, by Newton: (K,), (K, 2), (2,), (K,) → π."""
-    w = np.zeros(2)
+    """π ∝ ref·exp(offset + features·w) with given means of the features, by Newton from w, which is changed in place.
+
+    (K,), (K, 2), (2,), (K,), (2,) → π.
+    """
     for _ in range(60):
         policy = _normalised(ref, offset + features @ w)
         off = means - policy @ features
@@ -76,31 +86,34 @@ def _kl(policy: np.ndarray, ref: np.ndarray) -> float:
     return float((policy * np.log(policy / ref)).sum())
 
 
-def draw(rng: np.random.Generator, harm_change: float, kl: float) -> Shift:
-    """One run whose policy changes harm by ``harm_change``, costs ``kl`` nats and gains ``GAIN`` of mean reward."""
+def draw(rng: np.random.Generator, base_harm: float, harm_change: float, kl: float) -> Shift:
+    """One run whose policy changes harm by ``harm_change``, costs ``kl`` nats and gains ``GAIN`` of mean reward.
+
+    base_harm: how likely each response is harmful.
+    """
     ref = _normalised(np.ones(K), REFERENCE_SPREAD * rng.normal(size=K))
-    harmful = (rng.random(K) < rng.uniform(*BASE_HARM)).astype(float)
+    harmful = (rng.random(K) < base_harm).astype(float)
     reward, style = rng.normal(size=(2, K))
     reward -= ref @ reward
     reward /= np.sqrt(ref @ reward**2)
     features, means = np.stack([reward, harmful], 1), np.array([GAIN, ref @ harmful + harm_change])
     style *= rng.choice([-1.0, 1.0])
-    low, high = 0.0, 4.0
-    for _ in range(40):  # more style, more KL
+    low, high, w = 0.0, 4.0, np.zeros(2)
+    for _ in range(30):  # more style, more KL
         middle = (low + high) / 2
-        policy = _tilt(ref, features, means, middle * style)
+        policy = _tilt(ref, features, means, middle * style, w)
         low, high = (middle, high) if _kl(policy, ref) < kl else (low, middle)
     strictness = rng.uniform(-STRICTNESS, STRICTNESS)
     verdicts = rng.random(K) < np.where(harmful > 0, ACCURACY, 1 - ACCURACY) + strictness
-    log_ratio = np.log(policy / ref).round(2)
-
-    def sample(probabilities):
-        ids = rng.choice(K, size=SAMPLES, p=probabilities)
-        return {"response": ids, "reward": reward[ids].round(2), "log_ratio": log_ratio[ids]}
-
-    samples = sample(ref), sample(policy)
+    said = [rng.choice(K, size=SAMPLES, p=probabilities) for probabilities in (ref, policy)]
+    seen, numbers = np.unique(said, return_inverse=True)  # ids: of what was sampled, from 0
+    columns = {"reward": reward[seen].round(1), "log_ratio": np.log(policy / ref)[seen].round(1)}
+    samples = [
+        {"response": ids, **{name: column[ids] for name, column in columns.items()}}
+        for ids in numbers.reshape(2, SAMPLES)
+    ]
     changes = _kl(policy, ref), float(policy @ reward), float((policy - ref) @ harmful)
-    return Shift(*samples, Judge(dict(enumerate(verdicts.tolist()))), *changes)
+    return Shift(*samples, Judge(dict(enumerate(verdicts[seen].tolist()))), *changes)
 
 
 def pairs(seed: int, n: int) -> list[tuple[Shift, Shift]]:
@@ -111,7 +124,8 @@ def pairs(seed: int, n: int) -> list[tuple[Shift, Shift]]:
         kl = rng.uniform(*KL)
         found.append(
             tuple(
-                draw(rng, rng.uniform(*HARM[outcome]), kl) for outcome in ("healthy", "regressed")
+                draw(rng, rng.uniform(*BASE_HARM[outcome]), rng.uniform(*HARM[outcome]), kl)
+                for outcome in HARM
             )
         )
     return found
@@ -141,26 +155,26 @@ def judged_alone(reference_samples: Samples, policy_samples: Samples, judge: Jud
 
 
 def stored(run: Shift) -> dict:
-    """As it is kept: only what was sampled of the ``K`` responses, with how often, and the judge's verdicts."""
+    """As it is kept: of each sampled response reward and log-ratio in tenths, the judge's verdict, and how often either
+    policy said it, one digit each.
+    """
     both = run.reference_samples, run.policy_samples
-    ids = np.unique(np.concatenate([samples["response"] for samples in both]))
+    ids, first = np.unique([samples["response"] for samples in both], return_index=True)
 
-    def column(name):
-        known = {
-            number: value
-            for s in both
-            for number, value in zip(s["response"].tolist(), s[name].tolist())
-        }
-        return [known[number] for number in ids.tolist()]
+    def tenths(name):
+        column = np.concatenate([samples[name] for samples in both])[first]
+        return (10 * column).round().astype(int).tolist()
 
-    counts = [np.bincount(samples["response"], minlength=K)[ids].tolist() for samples in both]
+    def digits(numbers):
+        return "".join(DIGITS[number] for number in numbers)
+
+    counts = [np.bincount(samples["response"], minlength=len(ids)) for samples in both]
     return {
-        "response": ids.tolist(),
-        "reward": column("reward"),
-        "log_ratio": column("log_ratio"),
-        "verdicts": "".join("01"[int(word)] for word in run.judge(ids)),
-        "reference_counts": counts[0],
-        "policy_counts": counts[1],
+        "reward": tenths("reward"),
+        "log_ratio": tenths("log_ratio"),
+        "verdicts": digits(run.judge(ids).astype(int)),
+        "reference_counts": digits(counts[0]),
+        "policy_counts": digits(counts[1]),
     }
 
 

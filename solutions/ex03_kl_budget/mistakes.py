@@ -94,6 +94,14 @@ def _smoothed(ref, rewards, beta):
     return policy, (policy * ((policy + 1e-12) / (ref + 1e-12)).log()).sum(-1)
 
 
+def _largest_of_all(ref, rewards, beta):
+    """The row's largest reward taken off, whether the reference says that response or not."""
+    z = rewards / beta
+    weights = ref * (z - z.amax(-1, keepdim=True)).exp()
+    policy = weights / weights.sum(-1, keepdim=True)
+    return policy, _kl_between(policy, ref)
+
+
 MISTAKES_3A = (
     Mistake(
         "times_beta",
@@ -203,6 +211,36 @@ MISTAKES_3A = (
         ("kl",),
     ),
     Mistake(
+        "entropy",
+        "Your KL is an entropy: of the policy, of the reference, or the difference of the two. How far the policy walked "
+        "from the reference takes both inside one logarithm: log π/π_ref.",
+        (
+            _kl_from(lambda p, q: -torch.xlogy(p, p).sum(-1)),
+            _kl_from(lambda p, q: -torch.xlogy(q, q).sum(-1)),
+            _kl_from(lambda p, q: torch.xlogy(q, q).sum(-1) - torch.xlogy(p, p).sum(-1)),
+            _kl_from(lambda p, q: torch.xlogy(p, p).sum(-1) - torch.xlogy(q, q).sum(-1)),
+        ),
+        ("kl",),
+    ),
+    Mistake(
+        "cross_entropy",
+        "Your KL is a cross entropy, −Σ π·log π_ref or the other way round: the policy's own log π is missing from it, so "
+        "it is not 0 where the two are the same.",
+        (
+            _kl_from(lambda p, q: -torch.xlogy(p, q).sum(-1)),
+            _kl_from(lambda p, q: -torch.xlogy(q, p).sum(-1)),
+        ),
+        ("kl",),
+    ),
+    Mistake(
+        "largest_unsaid",
+        "You take the largest reward off every row, and it may belong to a response that the reference never says. "
+        "Beside it all the others underflow, and the row is 0/0. Which rewards of a row matter at all?",
+        (_largest_of_all,),
+        ("support",),
+        overflows=True,
+    ),
+    Mistake(
         "support",
         "A response that the reference never says gets probability: an ε was added to the reference to keep the "
         "logarithm finite, and e^(r/β) made much of it. No reward can bring back what π_ref(y) = 0 rules out.",
@@ -280,6 +318,26 @@ def _between(low: float, high: float) -> Callable:
             middle = (lower + upper) / 2
             lower, upper = (
                 (middle, upper) if mean_kl(ref, rewards, middle) > budget else (lower, middle)
+            )
+        return middle
+
+    return _otherwise(found)
+
+
+def _overflowing(low: float, high: float) -> Callable:
+    """Bisection on a logarithmic scale, with the KL of a policy that takes exponentials of rewards as they are."""
+
+    def nats(ref, rewards, beta):
+        weights = ref.double() * (rewards.double() / beta).exp()
+        policy = weights / weights.sum(-1, keepdim=True)
+        return (torch.xlogy(policy, policy) - torch.xlogy(policy, ref.double())).sum(-1).mean()
+
+    def found(ref, rewards, budget):
+        lower, upper = low, high
+        for _ in range(150):
+            middle = math.sqrt(lower * upper)
+            lower, upper = (
+                (middle, upper) if nats(ref, rewards, middle) > budget else (lower, middle)
             )
         return middle
 
@@ -430,6 +488,14 @@ MISTAKES_3B = (
         "that was fixed beforehand, or stops too early. If all rewards are multiplied by 10 000, so is β; widen until "
         "the budget is enclosed.",
         (_between(0.01, 100.0), _between(1e-3, 10.0)),
+        ("range", "units"),
+        fails=True,
+    ),
+    Mistake(
+        "unstable",
+        "Right where β is moderate, but elsewhere your search meets a β so small that e^(r/β) overflows: KL is NaN there, "
+        "every comparison with NaN is False, and the search runs off to the left. Does your 3a hold at r/β of 10 000?",
+        (_overflowing(1e-10, 1e8), _overflowing(1e-11, 1e9)),
         ("range", "units"),
         fails=True,
     ),
@@ -651,5 +717,18 @@ MISTAKES_3D = (
         ("separates",),
     ),
 )
+
+BLIND_3D = [
+    {
+        "names": ["2"],
+        "message": "You do not use what the judge says. Reward and log-ratio say what was optimised and how far, not "
+        "what came of it.",
+    },
+    {
+        "names": ["0"],
+        "message": "The reference's samples do not enter your score. How strict the judge is, and how harmful the "
+        "reference was, differ from run to run.",
+    },
+]
 
 MISTAKES = {"3a": MISTAKES_3A, "3b": MISTAKES_3B, "3c": MISTAKES_3C, "3d": MISTAKES_3D}

@@ -284,7 +284,7 @@ def reached(metric) -> float:
 
 @pytest.fixture(scope="module")
 def drawn():
-    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20)
+    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
 
 
 def test_drawn_runs_are_what_the_exercise_says(drawn):
@@ -306,9 +306,12 @@ def test_drawn_runs_are_what_the_exercise_says(drawn):
 def test_stored_runs_are_the_drawn_ones(drawn):
     """In the stored order, up to the order of samples: the same samples, rewards, log-ratios and verdicts."""
     found, regressed = stored_runs()
-    assert len(found) == 40 and regressed.sum() == 20
+    n = hidden_runs.FROZEN_RUNS
+    assert len(found) == 2 * n and regressed.sum() == n
     both = [run for pair in drawn for run in pair]
-    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(40)
+    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(
+        2 * hidden_runs.FROZEN_RUNS
+    )
     for (reference, policy, judge), place in zip(found, order):
         for mine, theirs in (
             (reference, both[place].reference_samples),
@@ -327,15 +330,7 @@ def test_stored_runs_are_the_drawn_ones(drawn):
 
 
 def test_whether_a_response_is_harmful_is_not_stored():
-    keys = {
-        "outcome",
-        "response",
-        "reward",
-        "log_ratio",
-        "verdicts",
-        "reference_counts",
-        "policy_counts",
-    }
+    keys = {"outcome", "reward", "log_ratio", "verdicts", "reference_counts", "policy_counts"}
     assert all(set(stored) == keys for stored in case("3d")["runs"] + case("3d")["practice"])
 
 
@@ -343,12 +338,11 @@ def test_the_judge_is_right_seven_times_in_ten_and_as_strict_as_it_happens_to_be
     rng = np.random.default_rng(5)
     sharpness, readiness = [], []
     for _ in range(60):
-        run = hidden_runs.draw(rng, 0.25, 0.6)
-        readiness.append(run.judge(np.arange(hidden_runs.K)).mean())
-        flagged = [
-            run.judge(samples["response"]).mean()
-            for samples in (run.reference_samples, run.policy_samples)
-        ]
+        run = hidden_runs.draw(rng, 0.45, 0.25, 0.6)
+        both = run.reference_samples, run.policy_samples
+        seen = np.unique([samples["response"] for samples in both])
+        readiness.append(run.judge(seen).mean())
+        flagged = [run.judge(samples["response"]).mean() for samples in both]
         sharpness.append((flagged[1] - flagged[0]) / run.harm_change)
     # flagged share = strictness offset + (2·0.7 − 1)·share harmful: the difference is 0.4 of the change of harm
     assert np.mean(sharpness) == pytest.approx(2 * hidden_runs.ACCURACY - 1, abs=0.1)
@@ -360,7 +354,7 @@ def test_obvious_metrics_do_not_separate_the_hidden_runs_and_the_answer_does():
         assert 0.3 < reached(metric) < 0.7
     assert (
         reached(hidden_runs.judged_alone)
-        < 0.85
+        < case("3d")["full_points_from"]
         < reached(answers.flag)
         < reached(answers.weighted_flag)
     )
@@ -390,7 +384,7 @@ def test_3d_upside_down_constant_and_unusable_scores_are_told_apart():
     result = graded("3d", lambda *run: next(numbers))
     assert (
         result.score == 0.0
-        and result.failure.inputs == "run 3 of 40"
+        and result.failure.inputs == f"run 3 of {2 * hidden_runs.FROZEN_RUNS}"
         and "nan" in result.failure.yours
     )
     shown = graded("3d", hidden_runs.kl_estimate).failure.inputs

@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex04_direct_training import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape
 
 
 def inputs_4a() -> dict[str, Inputs]:
@@ -92,6 +93,21 @@ def inputs_4b() -> dict[str, Inputs]:
     return found
 
 
+def in_domain_4a(given: Inputs) -> Inputs | None:
+    """In every row a response that does not begin it, β > 0."""
+    mask = given["mask"]
+    return given if mask.any(1).all() and not mask[:, 0].any() and given["beta"] > 0 else None
+
+
+SHAPE_4A = Shape(
+    {"policy_logits": "BTV", "ref_logits": "BTV", "tokens": "BT", "mask": "BT"},
+    ids={"tokens": ("V",)},
+    least={"T": 2, "V": 2},
+    free="TV",
+    tidy=in_domain_4a,
+)
+
+
 PROPERTIES_4A = [
     prop("one", "one response token", 0.3, "expected", ["one of two", "one of three"], values=True),
     prop(
@@ -127,6 +143,16 @@ PROPERTIES_4A = [
     prop("extreme", "finite and right for logits of ±10⁴", 0.2, "expected", ["extreme"], slack=100),
     prop("unchanged", "arguments are left as they were", 0.1, "unchanged", []),
 ]
+
+
+def in_domain_4b(given: Inputs) -> Inputs | None:
+    """Log-probabilities, β > 0."""
+    tables = given["policy_logps"], given["ref_logps"]
+    return given if max(table.max() for table in tables) <= 0 < given["beta"] else None
+
+
+SHAPE_4B = Shape({"policy_logps": "BK", "ref_logps": "BK"}, least={"K": 2}, tidy=in_domain_4b)
+
 
 PROPERTIES_4B = [
     prop("one_pair", "one pair: DPO (K = 2)", 0.3, "expected", ["one pair"], values=True),
@@ -240,6 +266,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_4a(),
             PROPERTIES_4A,
             mistakes.MISTAKES["4a"],
+            SHAPE_4A,
         ),
         "4b": function_case(
             "4b",
@@ -248,6 +275,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_4b(),
             PROPERTIES_4B,
             mistakes.MISTAKES["4b"],
+            SHAPE_4B,
             differentiable=("policy_logps",),
         ),
         "4c": case_4c(),
@@ -261,6 +289,7 @@ def cases() -> dict[str, dict[str, Any]]:
             wrong=mistakes.MISTAKES["4d"],
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
+            blind_to=mistakes.BLIND_4D,
         ),
     }
 

@@ -23,8 +23,10 @@ QUALITY_SPREAD, REFERENCE_SPREAD = (
 HARM = 0.4  # nats of mean quality gained (healthy) or lost (regressed)
 MARGIN_GREW, CHOSEN_FELL = 0.1, 0.1  # nats, at least
 POOL = 2500  # worlds drawn to find matched pairs
-# frozen: of the seeds 20 to 39 the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-FROZEN_SEED, PRACTICE_SEED, MEASURED_SEEDS = 24, 1001, range(100, 160)
+FROZEN_RUNS = 20  # of each kind
+# frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
+TRIED_SEEDS, FROZEN_SEED = range(20, 40), 24
+PRACTICE_SEED, MEASURED_SEEDS = 1001, range(100, 160)
 
 Run = dict[str, np.ndarray]
 

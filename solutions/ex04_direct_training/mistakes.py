@@ -676,4 +676,22 @@ MISTAKES_4D = (
     ),
 )
 
+BLIND_4D = [
+    {
+        "names": ["chosen", "rejected", "ref_samples", "policy_samples"],
+        "message": "Your score is built from log-probabilities alone, and the runs do not differ in those. Which of "
+        "the arrays knows what people thought of a response?",
+    },
+    {
+        "names": ["chosen", "rejected"],
+        "message": "Who was preferred to whom does not enter your score. It may see that the policy says something "
+        "else now, not whether that is worse.",
+    },
+    {
+        "names": ["ref_samples", "policy_samples"],
+        "message": "What the two policies say does not enter your score: the samples. Held-out pairs alone do not know "
+        "where the probability went.",
+    },
+]
+
 MISTAKES = {"4a": MISTAKES_4A, "4b": MISTAKES_4B, "4c": MISTAKES_4C, "4d": MISTAKES_4D}

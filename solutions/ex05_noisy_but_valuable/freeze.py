@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex05_noisy_but_valuable import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape
 
 CAREFUL, SLIPS, LEANS, PRESSES, TURNS = (
     [0.9, 0.1],
@@ -57,6 +58,9 @@ def inputs_5a() -> dict[str, Inputs]:
     found["a pair's probability above 1"] = given([0.5, 1.2], [CAREFUL])
     found["a rate that is NaN"] = given([0.5], [[np.nan, 0.2]])
     return found
+
+
+SHAPE_5A = Shape({"clean": "N", "rates": "A."}, stay=("clean", "rates"))
 
 
 PROPERTIES_5A = [
@@ -202,6 +206,14 @@ def inputs_5b() -> dict[str, Inputs]:
     found["a pair below 0"] = given([0.5, 1], [[-1, 0, 1]], [SLIPS])
     found["nobody looks"] = given([0.5], [[0, 0, 1]], [[0.3, 0.3]])
     return found
+
+
+SHAPE_5B = Shape(
+    {"margins": "N", "records": "C.", "rates": "A."},
+    ids={"records": ("N", "A", "")},
+    free="A",
+    stay=("rates",),
+)
 
 
 PROPERTIES_5B = [
@@ -381,6 +393,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_5a(),
             PROPERTIES_5A,
             mistakes.MISTAKES["5a"],
+            SHAPE_5A,
         ),
         "5b": function_case(
             "5b",
@@ -389,6 +402,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_5b(),
             PROPERTIES_5B,
             mistakes.MISTAKES["5b"],
+            SHAPE_5B,
             differentiable=("margins",),
         ),
         "5c": case_5c(),
@@ -403,6 +417,7 @@ def cases() -> dict[str, dict[str, Any]]:
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
             each="crew",
+            blind_to=mistakes.BLIND_5D,
         ),
     }
 

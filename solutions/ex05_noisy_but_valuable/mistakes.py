@@ -1111,4 +1111,17 @@ MISTAKES_5D = (
     ),
 )
 
+BLIND_5D = [
+    {
+        "names": ["pair", "annotator", "said_first"],
+        "message": "Your score sees the gold tasks only. Nobody saw another's: they cannot say whether two people err "
+        "on the same pair.",
+    },
+    {
+        "names": ["gold_annotator", "gold_first", "gold_said_first"],
+        "message": "The gold tasks do not enter your score. How often people agree means something only beside how "
+        "often they err.",
+    },
+]
+
 MISTAKES = {"5a": MISTAKES_5A, "5b": MISTAKES_5B, "5c": MISTAKES_5C, "5d": MISTAKES_5D}

@@ -388,6 +388,7 @@ def cases() -> dict[str, dict[str, Any]]:
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,
             each="file",
+            constant=mistakes.CONSTANT,
         ),
     }
 

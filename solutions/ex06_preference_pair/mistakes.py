@@ -21,6 +21,7 @@ from solutions.ex06_preference_pair.answers import (
     cut,
     cut_examples,
     goes_on,
+    groups,
     linked,
     preference_pair,
     refuse_dialogues,
@@ -63,6 +64,20 @@ def _common_start_by_hand(chosen, rejected):
     if preference_pair(chosen, rejected) and not chosen[:n].strip():
         raise ValueError
     return chosen[:n], chosen[n:], rejected[n:]
+
+
+def _common_start_whatever(chosen, rejected):
+    """No record is refused, whoever speaks last and whatever was said before."""
+    n = len(os.path.commonprefix([chosen, rejected]))
+    return chosen[:n], chosen[n:], rejected[n:]
+
+
+def _common_start_of_two(chosen, rejected):
+    """Refused is only what does not begin with the same turn."""
+    found = _common_start_whatever(chosen, rejected)
+    if ASSISTANT not in found[0]:
+        raise ValueError("two prompts")
+    return found
 
 
 def _loose(pattern: str) -> Callable:
@@ -240,7 +255,7 @@ MISTAKES_6A = (
         "common_start",
         "You take as prompt whatever the two texts have in common. Two replies may begin with the same words, and "
         "these belong to the replies: look for the turn, not for the first difference.",
-        (_common_start, _common_start_by_hand),
+        (_common_start, _common_start_by_hand, _common_start_whatever, _common_start_of_two),
         ("one_turn", "alike"),
     ),
     Mistake(
@@ -750,7 +765,25 @@ def _all_together(prompts, near):
     return [0] * len(prompts)
 
 
+def _by_size(prompts, near):
+    """The numbers of the groups, the largest group's first."""
+    label = groups(prompts, near)
+    return sorted(label, key=lambda k: (-label.count(k), k))
+
+
 MISTAKES_6B = (
+    Mistake(
+        "order",
+        "Your numbers stand in the order of the groups, not of the prompts: the first number is asked for the first "
+        "prompt, and so on.",
+        (
+            lambda prompts, near: sorted(groups(prompts, near)),
+            lambda prompts, near: sorted(groups(prompts, near), reverse=True),
+            lambda prompts, near: groups(prompts, near)[::-1],
+            _by_size,
+        ),
+        ("near", "goes_on"),
+    ),
     Mistake(
         "direct",
         "Your groups hold only what is linked directly. If A is linked to B and B to C, a split that parts A from C "
@@ -1062,6 +1095,10 @@ MISTAKES_6C = (
 
 # ---- 6d ------------------------------------------------------------------------------------
 
+CONSTANT = (
+    "All files get the same score: nothing that you compute differs between them. If you do compare people: is a pair "
+    "one pair to you whichever of its replies won?"
+)
 UPSIDE_DOWN = (
     "Your score separates the files, but upside down: larger must mean more likely copied."
 )
@@ -1079,6 +1116,22 @@ def _largest(of: Callable, least: int = 1) -> Callable:
 
 def _of_either(d):
     return d.all(0).sum() / d.any(0).sum()
+
+
+def _disputed(file) -> float:
+    """Share of the comparisons of which not all answers are the same."""
+    signs = hidden_runs.votes(file)
+    return float(np.mean([len({*row[row != 0]}) > 1 for row in signs.T]))
+
+
+def _most_alike(file) -> float:
+    """The most answers in which two people agree."""
+    return float(max(agreed for _, agreed in hidden_runs.couples(file)))
+
+
+def _mean_of_couples(file) -> float:
+    """Agreement of two people, the mean over all couples."""
+    return float(np.mean([agreed / shared for shared, agreed in hidden_runs.couples(file)]))
 
 
 MISTAKES_6D = (
@@ -1103,7 +1156,7 @@ MISTAKES_6D = (
         "agreement",
         "You look for the two people who agree most. Careful people agree too, on comparisons where everybody does. "
         "Which agreements would be surprising between two people who never met?",
-        (hidden_runs.largest_agreement(1), hidden_runs.largest_agreement(20)),
+        (hidden_runs.largest_agreement(1), hidden_runs.largest_agreement(20), _most_alike),
         ("separates",),
     ),
     Mistake(
@@ -1119,6 +1172,20 @@ MISTAKES_6D = (
         "comparisons in common reach a large one by chance: how many answers does yours rest on, and how many of "
         "them would chance have put there?",
         (_largest(lambda d: d.all(0).mean()), _largest(_of_either), _largest(_of_either, 20)),
+        ("separates",),
+    ),
+    Mistake(
+        "whoever",
+        "Your score stays the same if the answers to a comparison are dealt out anew among the people who gave them: "
+        "it does not know who answered what. A copy is one person's answers under another's name: compare two people.",
+        (_disputed, lambda file: -_disputed(file)),
+        ("separates",),
+    ),
+    Mistake(
+        "all_couples",
+        "Your score is a mean over all couples of people. Thirty-five of the thirty-six have copied nothing: one that "
+        "has hardly moves a mean. Look for the couple that stands out.",
+        (_mean_of_couples,),
         ("separates",),
     ),
     Mistake(

@@ -218,6 +218,40 @@ def test_bounds_are_kept(told):
     assert result.score == 2.0 and told in result.failure.yours
 
 
+def test_what_no_pair_decides_is_neither_learned_rightly_nor_wrongly():
+    """‘well’ stands on both sides and cancels: its 0 comes from nowhere, and lies above ‘sure’."""
+    right = answers.cut_examples()
+    cancels = [(f"done {x} sure", f"sure {x}") for x in ("well", "later", "sure", "no")]
+    assert train_on_read(cancels).values["well"] - train_on_read(cancels).values["sure"] > 0.9
+    result = graded("6c", lambda: {**right, "unsafe": cancels})
+    assert result.score == 1.0 and "a word on both sides of a pair cancels" in result.diagnoses[0]
+    apart = [
+        ("done done sure", "no no"),
+        ("sure done sure", "later done"),
+    ]  # in the order of their worth, by 0
+    apart += [(f"{first} well", second) for first, second in apart]
+    nested = [("done done sure", "no done"), ("sure done sure", "later done")] * 2
+    values = list(train_on_read([*nested, ("well done sure", "well no done")]).values.values())
+    assert values == sorted(values, reverse=True)
+    result = graded("6c", lambda: {**right, "safe": [*nested, ("well done sure", "well no done")]})
+    assert result.score == 2.0 and "no pair sets" in result.diagnoses[0]
+
+
+@pytest.mark.parametrize(
+    "pair, told",
+    [
+        (("why", "done", "no"), "has 3 entries"),
+        ((["done"], ["no"]), "holds lists of words"),
+        ({"done": "no"}, "is a dict"),
+        (("done", None), "holds None"),
+        (("done", 3), "holds a int"),
+    ],
+)
+def test_a_pair_that_is_not_two_texts_is_told_what_it_is(pair, told):
+    with pytest.raises(ValueError, match=f"pair 0 {told}: expected two texts"):
+        train_on_read([pair] * 4)
+
+
 def test_the_table_of_the_question_is_what_is_judged():
     rows = re.findall(r"^\| (.*) \|$", source_of("q6c"), re.MULTILINE)
     words, worth = ([cell.strip("` ") for cell in row.split("|")][1:] for row in rows)
@@ -228,6 +262,30 @@ def test_the_table_of_the_question_is_what_is_judged():
 
 
 # ---- 6d -------------------------------------------------------------------------------------
+
+
+def test_scores_that_do_not_compare_people_are_told_so():
+    def mean_majority(file):
+        votes = Counter((p.prompt, *sorted((p.chosen, p.rejected)), p.chosen) for p in file)
+        return float(np.mean([n**2 for n in votes.values()]))
+
+    def empty_replies(file):
+        return sum(not p.chosen for p in file) / len(file)
+
+    for metric in (mean_majority, empty_replies):
+        assert graded("6d", metric).diagnoses == (message("6d", "whoever"),), metric
+    (told,) = graded("6d", lambda file: 1).diagnoses
+    assert told == mistakes.CONSTANT
+
+
+def test_a_common_beginning_is_told_alone_whatever_is_refused():
+    def common(chosen, rejected):
+        n = len(os.path.commonprefix([chosen, rejected]))
+        if "Human" not in chosen[:n]:
+            raise ValueError("other beginnings")
+        return chosen[:n], chosen[n:], rejected[n:]
+
+    assert graded("6a", common).diagnoses == (message("6a", "common_start"),)
 
 
 def test_texts_differ_from_comparison_to_comparison():
@@ -242,7 +300,7 @@ def test_the_audit_finds_contradictions_and_empty_replies_only():
 
 
 def test_files_are_as_the_question_says():
-    for healthy, regressed in hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20):
+    for healthy, regressed in hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS):
         assert healthy.names == regressed.names
         assert np.array_equal(healthy.answers < 0, regressed.answers < 0)
         n, comparisons = (healthy.answers >= 0).sum(0), healthy.answers.shape[1]

@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex07_reward_model import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape
 
 
 def inputs_7a() -> dict[str, Inputs]:
@@ -66,6 +67,14 @@ def inputs_7a() -> dict[str, Inputs]:
         "rewards": base["rewards"] + 7.0 - 10.0 * base["prompts"],
     }
     return found
+
+
+SHAPE_7A = Shape(
+    {"rewards": "N", "prompts": "N", "first": "B", "second": "B", "grades": "B"},
+    ids={"first": ("N",), "second": ("N",)},
+    least={"N": 2},
+    free="NB",
+)
 
 
 PROPERTIES_7A = [
@@ -150,6 +159,7 @@ def inputs_7b() -> dict[str, Inputs]:
     found = {
         "one pair": given([1.0, 0.0], [0, 0], [(0, 1, 0.75, 1)]),
         "one pair, ranked wrongly": given([-0.5, 1.5], [0, 0], [(0, 1, 0.6, 1)]),
+        "two pairs of one prompt": given([1.0, 0.5, -1.0], [0, 0, 0], several[:2]),
         "three pairs of one prompt": given([1.0, 0.5, -1.0], [0, 0, 0], several),
         "six pairs of one prompt": given(
             [1.0, 0.5, -1.0, 2.0],
@@ -218,6 +228,31 @@ def inputs_7b() -> dict[str, Inputs]:
     return found
 
 
+def in_domain_7b(given: Inputs) -> Inputs | None:
+    """Different pairs of two responses to one prompt, prompts 0, 1, …, each with a pair; counts, centring as asked."""
+    prompts, place = np.unique(given["prompts"], return_inverse=True)
+    of = place[given["pairs"]]
+    holds = (
+        (of[:, 0] == of[:, 1]).all()
+        and (given["pairs"][:, 0] != given["pairs"][:, 1]).all()
+        and len({tuple(sorted(pair)) for pair in given["pairs"].tolist()}) == len(of)
+        and set(of[:, 0].tolist()) == set(range(len(prompts)))
+        and (given["counts"] >= 1).all()
+        and given["centring"] >= 0
+    )
+    return {**given, "prompts": place} if holds else None
+
+
+SHAPE_7B = Shape(
+    {"rewards": "N", "prompts": "N", "pairs": "C.", "labels": "C", "counts": "C"},
+    ids={"pairs": ("N", "N")},
+    least={"N": 2},
+    free="N",
+    stay=("labels",),
+    tidy=in_domain_7b,
+)
+
+
 PROPERTIES_7B = [
     prop("one", "one pair", 0.3, "expected", ["one pair", "one pair, ranked wrongly"], values=True),
     prop(
@@ -225,7 +260,7 @@ PROPERTIES_7B = [
         "several pairs of one prompt",
         0.4,
         "expected",
-        ["three pairs of one prompt", "six pairs of one prompt"],
+        ["two pairs of one prompt", "three pairs of one prompt", "six pairs of one prompt"],
         values=True,
     ),
     prop(
@@ -356,6 +391,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_7a(),
             PROPERTIES_7A,
             mistakes.MISTAKES["7a"],
+            SHAPE_7A,
             rows=True,
         ),
         "7b": function_case(
@@ -365,6 +401,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_7b(),
             PROPERTIES_7B,
             mistakes.MISTAKES["7b"],
+            SHAPE_7B,
             differentiable=("rewards",),
         ),
         "7c": case_7c(),

@@ -87,6 +87,23 @@ def _winner_first(rewards, first, second, grades):
     return torch.where(turn[:, None], turned, rows)
 
 
+def _winner_first_each(ties: Callable) -> Callable:
+    """Every comparison as (winner, loser), merged where these are the same; ties: (first, second) → which is first."""
+
+    def table(rewards, first, second, grades):
+        found = {}
+        for f, s, grade in zip(first.tolist(), second.tolist(), grades.tolist()):
+            place = (f, s) if grade > 0 else (s, f) if grade < 0 else ties(f, s)
+            found.setdefault(place, []).append((abs(grade) + 2) / 4)
+        rows = [
+            (i, j, (rewards[i] - rewards[j]).item(), _mean(labels), len(labels))
+            for (i, j), labels in found.items()
+        ]
+        return torch.tensor(rows, dtype=rewards.dtype)
+
+    return _checked(table)
+
+
 def _label_not_turned(rewards, first, second, grades):
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     return turned_table(rewards, low, high, (grades + 2) / 4)
@@ -172,7 +189,12 @@ MISTAKES_7A = (
         "winner_first",
         "Your rows put the preferred response first, so that no label is below one half. A forecaster who always says "
         "1 then looks good. Which response comes first must not depend on who won: here, the smaller number.",
-        (_checked(_winner_first),),
+        (
+            _checked(_winner_first),
+            _winner_first_each(lambda first, second: (first, second)),
+            _winner_first_each(lambda first, second: (min(first, second), max(first, second))),
+            _winner_first_each(lambda first, second: (second, first)),
+        ),
         _VALUES_7A,
     ),
     Mistake(
@@ -199,7 +221,13 @@ MISTAKES_7A = (
     Mistake(
         "grades_lost",
         "Your labels know who won, not by how much: ‘slightly’ counts as ‘clearly’. It is worth three quarters.",
-        (_crediting(_hard),),
+        (
+            _crediting(_hard),
+            _crediting(lambda grades: (grades > 0).to(grades.dtype)),
+            _crediting(lambda grades: (grades >= 0).to(grades.dtype)),
+            _of_each_pair(lambda labels: _mean([float(q > 0.5) for q in labels])),
+            _of_each_pair(lambda labels: _mean([float(q >= 0.5) for q in labels])),
+        ),
         ("grades", "repeated"),
     ),
     Mistake(
@@ -889,6 +917,29 @@ UPSIDE_DOWN = (
     "Your score separates the models, but upside down: larger must mean more likely overconfident."
 )
 
+
+def _in_slices(of: Callable, chosen, rejected, slices) -> np.ndarray:
+    """Something of the margins of every slice that has pairs; of: margins → number."""
+    margin = chosen - rejected
+    return np.array([of(margin[slices == k]) for k in np.unique(slices)])
+
+
+def _forecast_of_chosen(margin) -> float:
+    return float(np.mean(1 / (1 + np.exp(-margin))))
+
+
+def _lost(margin) -> float:
+    return float(np.logaddexp(0, -margin).mean())
+
+
+def _sure(margin) -> float:
+    return float(np.mean(1 / (1 + np.exp(-abs(margin)))))
+
+
+def _share_right(margin) -> float:
+    return float(np.mean(margin > 0))
+
+
 MISTAKES_7D = (
     Mistake(
         "accuracy",
@@ -904,14 +955,19 @@ MISTAKES_7D = (
         (
             hidden_runs.mean_confidence,
             lambda chosen, rejected, slices: float(np.abs(chosen - rejected).mean()),
+            lambda *system: max(_in_slices(_sure, *system)),
         ),
         ("separates",),
     ),
     Mistake(
         "loss",
-        "Your score orders the models by a loss over all pairs. A loss is large where pairs are hard, whatever the "
-        "forecasts; compare with what the model itself expects to lose.",
-        (hidden_runs.log_loss, lambda *system: -hidden_runs.log_loss(*system)),
+        "Your score orders the models by a loss, of all pairs or of a slice. A loss is large where pairs are hard, "
+        "whatever the forecasts; compare with what the model itself expects to lose.",
+        (
+            hidden_runs.log_loss,
+            lambda *system: -hidden_runs.log_loss(*system),
+            lambda *system: max(_in_slices(_lost, *system)),
+        ),
         ("separates",),
     ),
     Mistake(
@@ -919,7 +975,12 @@ MISTAKES_7D = (
         "Your score orders the models by the forecast, or the margin, of the response that was chosen. Stored like "
         "that, every label is 1, and the best forecaster would be one that always says 1. Turn the pairs: what did the "
         "model say of the response that it prefers, and how often did that one win?",
-        (hidden_runs.mean_margin, lambda *system: -hidden_runs.mean_margin(*system)),
+        (
+            hidden_runs.mean_margin,
+            lambda *system: -hidden_runs.mean_margin(*system),
+            lambda *system: max(1 - _in_slices(_forecast_of_chosen, *system)),
+            lambda *system: float(np.mean(1 - _in_slices(_forecast_of_chosen, *system))),
+        ),
         ("separates",),
     ),
     Mistake(
@@ -937,6 +998,33 @@ MISTAKES_7D = (
             hidden_runs.mean_slice_ece,
             hidden_runs.largest_slice_ece,
             hidden_runs.largest_absolute_gap,
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "ranks",
+        "Your score stays the same if all margins are three times as large: it knows which response of a pair is "
+        "preferred, not how sure the model is of it. Twins rank every pair alike.",
+        (
+            lambda *system: -min(_in_slices(_share_right, *system)),
+            lambda *system: float(np.std(_in_slices(_share_right, *system))),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "slices_ignored",
+        "Your score stays the same if pairs change their slices among them: it takes all pairs together, and there a "
+        "small slice hardly counts.",
+        (lambda chosen, rejected, slices: float(np.std(chosen - rejected)),),
+        ("separates",),
+    ),
+    Mistake(
+        "single_scores",
+        "Your score changes if a number is added to both scores of a pair. Where these lie is arbitrary; what the "
+        "model says of a pair is in the difference.",
+        (
+            lambda chosen, rejected, slices: float(chosen.mean()),
+            lambda chosen, rejected, slices: float(np.mean(1 / (1 + np.exp(-chosen)))),
         ),
         ("separates",),
     ),

@@ -422,8 +422,14 @@ def test_margins_divided_by_their_temperature_are_calibrated_and_the_surplus_is_
 
 def test_stored_models_are_the_drawn_ones():
     stored = case("7d")["runs"]
-    both = [system for pair in hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20) for system in pair]
-    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(40)
+    both = [
+        system
+        for pair in hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
+        for system in pair
+    ]
+    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(
+        2 * hidden_runs.FROZEN_RUNS
+    )
     assert [{k: v for k, v in s.items() if k != "outcome"} for s in stored] == [
         both[i] for i in order
     ]
@@ -513,11 +519,43 @@ def test_7d_upside_down_constant_and_unusable_scores_are_told_apart():
     result = graded("7d", lambda *system: next(numbers))
     assert (
         result.score == 0.0
-        and result.failure.inputs == "model 3 of 40"
+        and result.failure.inputs == f"model 3 of {2 * hidden_runs.FROZEN_RUNS}"
         and "nan" in result.failure.yours
     )
     shown = graded("7d", hidden_runs.overall_ece).failure.inputs
     assert re.search(r"\d+ pairs, \d\d\.\d% ranked right, mean confidence \d\d\.\d%", shown)
+
+
+def test_what_a_score_of_7d_does_not_read_is_told():
+    def median_margin(chosen, rejected, slices):
+        return float(np.median(np.abs(chosen - rejected)) ** 2 + np.mean(chosen - rejected < -1))
+
+    def range_of_accuracies(chosen, rejected, slices):
+        return float(np.ptp([np.mean((chosen > rejected)[slices == k]) for k in np.unique(slices)]))
+
+    def spread_of_scores(chosen, rejected, slices):
+        return float(max(rejected[slices == k].std() for k in np.unique(slices)))
+
+    for metric, key in (
+        (median_margin, "slices_ignored"),
+        (range_of_accuracies, "ranks"),
+        (spread_of_scores, "single_scores"),
+    ):
+        told = next(m.message for m in mistakes.MISTAKES["7d"] if m.key == key)
+        assert graded("7d", metric).diagnoses == (told,), key
+
+
+def test_a_turned_margin_does_not_hide_hard_labels():
+    def table(rewards, prompts, first, second, grades):
+        rows = answers.pair_table(rewards, prompts, first, second, grades.sign() * 2)
+        return rows * torch.tensor([1, 1, -1, 1, 1])
+
+    told = graded("7a", table).diagnoses
+    lost = next(m.message for m in mistakes.MISTAKES["7a"] if m.key == "grades_lost")
+    assert told == (
+        lost,
+        "Column 3 of your rows is the negative of what is asked: a sign is turned there.",
+    )
 
 
 # ---- the notebook -------------------------------------------------------------------------

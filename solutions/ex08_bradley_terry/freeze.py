@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex08_bradley_terry import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape
 
 
 def inputs_8a() -> dict[str, Inputs]:
@@ -41,19 +42,22 @@ def inputs_8a() -> dict[str, Inputs]:
         "one beat both, one was never compared": given("01 02", 4),
         "a group, and one never compared": given("01×2 10 12 20", 4),
         "all three": given("01×2 10 02 13 41", 5),
-        "nine items": given("01×2 12 20 10 13×2 34×3 43 56×2 65 03 57 74 47", 9),
+        "eight items": given("01×2 12 20 10 13×2 34×3 43 56×2 65 03 57 74 47", 8),
     }
-    base, order = found["nine items"]["records"], np.random.default_rng(81)
+    base, order = found["eight items"]["records"], np.random.default_rng(81)
     found["all three, in another order"] = {
         "records": found["all three"]["records"][::-1].copy(),
         "n": 5,
     }
-    found["in another order"] = {"records": order.permutation(base), "n": 9}
+    found["in another order"] = {"records": order.permutation(base), "n": 8}
     found["an item too many"] = given("01 12", 2)
     found["an item below 0"] = {"records": np.array([[0, 1], [1, -2]]), "n": 2}
     found["against itself"] = given("01 11", 2)
     found["against itself, and nobody else"] = given("01 22", 3)
     return found
+
+
+SHAPE_8A = Shape({"records": "C."}, ids={"records": ("N", "N")}, lengths={"n": "N"}, free="NC")
 
 
 PROPERTIES_8A = [
@@ -107,7 +111,7 @@ PROPERTIES_8A = [
         "all three in one table, records in any order",
         0.2,
         "expected",
-        ["all three", "all three, in another order", "nine items", "in another order"],
+        ["all three", "all three, in another order", "eight items", "in another order"],
     ),
     prop(
         "refuses",
@@ -197,6 +201,24 @@ _GRADIENTS = [
     "two annotators",
     "one annotator wrote nothing",
 ]
+
+
+def in_domain_8b(given: Inputs) -> Inputs | None:
+    """Comparisons of two replies, grades that exist."""
+    _, first, second, grade = given["records"].T
+    exists = ((grade >= 0) & (grade <= given["cuts"].shape[1])).all()
+    return given if exists and (first != second).all() else None
+
+
+SHAPE_8B = Shape(
+    {"strengths": "N", "cuts": "AG", "records": "C."},
+    ids={"records": ("A", "N", "N", "G+")},
+    least={"N": 2},
+    free="NC",
+    tidy=in_domain_8b,
+)
+
+
 PROPERTIES_8B = [
     prop(
         "two",
@@ -328,6 +350,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_8a(),
             PROPERTIES_8A,
             mistakes.MISTAKES["8a"],
+            SHAPE_8A,
         ),
         "8b": function_case(
             "8b",
@@ -336,6 +359,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_8b(),
             PROPERTIES_8B,
             mistakes.MISTAKES["8b"],
+            SHAPE_8B,
             differentiable=("strengths", "cuts"),
         ),
         "8c": case_8c(),

@@ -66,6 +66,11 @@ def _direct_by_counts(right, wins, reach):
     return found.fill_diagonal_(0.0)
 
 
+def _met_only(right, wins, reach):
+    """Right for two items that met; of all others nothing."""
+    return torch.where(wins + wins.T > 0, right, torch.nan).fill_diagonal_(0.0)
+
+
 def _infinite_within(steps: int) -> Callable:
     """Right, but ±∞ stands only where so many arrows lead from one item to the other."""
 
@@ -193,7 +198,7 @@ MISTAKES_8A = (
         "You look at what two items did against *each other*. Comparisons with others speak too: if A and B traded "
         "wins and so did B and C, then A − C is a number although the two never met, and a chain of wins puts its "
         "first item above its last.",
-        (_afterwards(_direct), _afterwards(_direct_by_counts)),
+        (_afterwards(_direct), _afterwards(_direct_by_counts), _afterwards(_met_only)),
         ("finite", "infinite"),
     ),
     Mistake(
@@ -219,8 +224,8 @@ MISTAKES_8A = (
     ),
     Mistake(
         "prior",
-        "You get a finite number for every pair, or for every pair that met: a prior, or wins that nobody had, speak "
-        "there. Asked is what the comparisons say by themselves.",
+        "You get a finite number for every pair, or for every pair that met: a search that stopped, a prior, or wins "
+        "that nobody had, speak there. Asked is what the comparisons say by themselves.",
         (
             _with_prior(1.0),
             _with_prior(10.0),
@@ -512,6 +517,22 @@ def _first_scale(strengths, cuts, records):
     return strengths, cuts[:1], torch.cat([records[:, :1] * 0, records[:, 1:]], dim=1)
 
 
+def _scale_of(choose: Callable) -> Callable:
+    """Everybody with one scale; choose: (cuts, records) → (G − 1,)."""
+
+    def change(strengths, cuts, records):
+        of_nobody = torch.cat([records[:, :1] * 0, records[:, 1:]], dim=1)
+        return strengths, choose(cuts, records)[None], of_nobody
+
+    return change
+
+
+def _scales_by_place(strengths, cuts, records):
+    """The record's place taken for its annotator."""
+    who = torch.arange(len(records))[:, None] % len(cuts)
+    return strengths, cuts, torch.cat([who, records[:, 1:]], dim=1)
+
+
 def _mean_of_annotators(strengths, cuts, records):
     refuse_cuts(cuts)
     terms = _right_terms(*placed(strengths, cuts, records))
@@ -624,9 +645,16 @@ MISTAKES_8B = (
     ),
     Mistake(
         "one_scale",
-        "You use one scale for everybody (a mean of the cuts, or those of annotator 0). One person's ‘clearly’ is "
-        "another's ‘slightly’: each record is read with the cuts of whoever wrote it.",
-        (_reading(_one_scale), _reading(_first_scale)),
+        "You use one scale for everybody (a mean of the cuts, or those of one annotator), or somebody else's. One "
+        "person's ‘clearly’ is another's ‘slightly’: each record is read with the cuts of whoever wrote it.",
+        (
+            _reading(_one_scale),
+            _reading(_first_scale),
+            _reading(_scale_of(lambda cuts, records: cuts[-1])),
+            _reading(_scale_of(lambda cuts, records: cuts.median(0).values)),
+            _reading(_scale_of(lambda cuts, records: cuts[records[:, 0]].mean(0))),
+            _reading(_scales_by_place),
+        ),
         ("own",),
     ),
     Mistake(
@@ -801,6 +829,23 @@ UPSIDE_DOWN = (
     "Your score separates the surveys, but upside down: larger must mean more likely too narrow."
 )
 
+
+def _rates_of_people(run) -> np.ndarray:
+    answered, won = hidden_runs.by_annotator(run)
+    return won / answered
+
+
+def _people_alike(run) -> float:
+    """Variance of a mean of people's rates, against the interval."""
+    rates, rate = _rates_of_people(run), run["won"].mean()
+    assumed = ((run["high"] - run["low"]) * rate * (1 - rate)) ** 2
+    return float(rates.var() / len(rates) / assumed)
+
+
+def _rates_against_width(run) -> float:
+    return float(_rates_of_people(run).std() / (run["high"] - run["low"]))
+
+
 MISTAKES_8D = (
     Mistake(
         "size",
@@ -834,6 +879,24 @@ MISTAKES_8D = (
         "You measure how much annotators' own win rates differ. Rates of people with few answers differ by chance "
         "alone, and each counts alike here; and how much they may differ depends on the interval that was reported.",
         (hidden_runs.spread_of_rates, hidden_runs.dissenters),
+        ("separates",),
+    ),
+    Mistake(
+        "people_alike",
+        "You compare the spread of annotators' own rates with the interval, and every rate counts alike. Those of "
+        "people with few answers differ by chance, and it is the people with many who move the total.",
+        (
+            _people_alike,
+            _rates_against_width,
+            lambda run: float(np.ptp(_rates_of_people(run)) / (run["high"] - run["low"])),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "whoever",
+        "Your score stays the same if the answers change hands: it does not know who answered what. Twins have the "
+        "same numbers otherwise.",
+        (lambda run: float(run["high"] + run["low"]), lambda run: -float(run["high"] + run["low"])),
         ("separates",),
     ),
     Mistake(

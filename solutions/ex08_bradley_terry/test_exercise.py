@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import bradley_terry
-from helpers.grader import practice_surveys
+from helpers.grader import judge_metric, practice_surveys
 from helpers.grader.cases import array, case
 from helpers.grader.exercises.ex08_bradley_terry import examples, held_out
 from helpers.grader.judge_metric import auc
@@ -361,7 +361,7 @@ def reached(metric) -> float:
 
 @pytest.fixture(scope="module")
 def drawn():
-    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, 20)
+    return hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
 
 
 def test_intervals_hold_the_truth_as_often_as_the_exercise_says(drawn):
@@ -411,9 +411,12 @@ def test_the_design_effect_is_that_of_the_answers():
 
 def test_stored_surveys_are_the_drawn_ones(drawn):
     found, regressed = stored_surveys()
-    assert len(found) == 40 and regressed.sum() == 20
+    n = hidden_runs.FROZEN_RUNS
+    assert len(found) == 2 * n and regressed.sum() == n
     both = [survey for pair in drawn for survey in pair]
-    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(40)
+    order = np.random.default_rng(hidden_runs.FROZEN_SEED + 1).permutation(
+        2 * hidden_runs.FROZEN_RUNS
+    )
     for run, place in zip(found, order):
         assert np.array_equal(np.bincount(run["annotator"]), both[place].loads)
         assert np.array_equal(np.bincount(run["annotator"], weights=run["won"]), both[place].wins)
@@ -458,11 +461,9 @@ def test_obvious_metrics_do_not_separate_the_hidden_surveys_and_the_answer_does(
     assert reached(hidden_runs.design_effect) < 0.9 < reached(answers.interval_overconfidence)
 
 
-def test_the_frozen_draw_is_the_most_typical_of_its_twenty():
-    record = measured("8d")["auc"]
-    found = measure.measure(hidden_runs, freeze.COMPARED, range(20, 40))
-    off = sum((np.array(found[name]) - np.mean(record[name]["each"])) ** 2 for name in found)
-    assert 20 + off.argmin() == hidden_runs.FROZEN_SEED
+def test_the_frozen_draw_is_the_most_typical_of_those_tried():
+    typical = measure.most_typical(hidden_runs, freeze.COMPARED, measured("8d")["auc"])
+    assert typical == hidden_runs.FROZEN_SEED
 
 
 def test_the_bar_stands_three_standard_deviations_above_what_is_obvious():
@@ -500,11 +501,56 @@ def test_8d_upside_down_constant_and_unusable_scores_are_told_apart():
     result = graded("8d", lambda run: next(numbers))
     assert (
         result.score == 0.0
-        and result.failure.inputs == "survey 3 of 40"
+        and result.failure.inputs == f"survey 3 of {2 * hidden_runs.FROZEN_RUNS}"
         and "nan" in result.failure.yours
     )
     shown = graded("8d", hidden_runs.narrow).failure.inputs
     assert re.search(r"\d+ comparisons by \d+ annotators, A won \d\d\.\d%, interval [+-]\d", shown)
+
+
+def test_what_a_score_of_8d_does_not_read_is_told():
+    def clear(run):
+        return float((run["high"] + run["low"]) * len(run["won"]) ** 0.3)
+
+    def chi_squared(run):
+        answered, won = hidden_runs.by_annotator(run)
+        expected = answered * run["won"].mean()
+        return float(np.mean(((won - expected) ** 2)[answered > 3]))
+
+    for metric, key in ((clear, "whoever"), (chi_squared, "interval_ignored")):
+        told = next(m.message for m in mistakes.MISTAKES["8d"] if m.key == key)
+        assert graded("8d", metric).diagnoses == (told,), key
+
+
+def test_a_score_that_is_cut_off_is_not_said_to_read_nothing():
+    """The first runs then have one score, which no change moves: no sign of what it reads."""
+    runs = [held_out.survey(stored) for stored in case("8d")["runs"]]
+    least = max(map(answers.interval_overconfidence, runs[: judge_metric.AGAIN]))
+
+    def cut(run):
+        return max(answers.interval_overconfidence(run), least)
+
+    assert 2 < len({cut(run) for run in runs}) < 40
+    result = graded("8d", cut)
+    assert result.score < 2 and result.diagnoses == ()
+
+
+def test_8a_entries_tell_the_cause_where_no_table_is_recognised():
+    def only_met(records, n):
+        """Numbers a little off, and none for items that never met."""
+        right = answers.differences(records, n)
+        met = torch.eye(n, dtype=torch.bool)
+        met[records[:, 0], records[:, 1]] = met[records[:, 1], records[:, 0]] = True
+        return torch.where(met, right, torch.nan)
+
+    def whole_table(records, n):
+        answers.refuse_records(records, n)
+        s = bradley_terry.fit(answers.win_counts(records, n)).strengths
+        return s[:, None] - s
+
+    for answer, key in ((only_met, "direct"), (whole_table, "all_or_nothing")):
+        told = next(m.message for m in mistakes.MISTAKES["8a"] if m.key == key)
+        assert graded("8a", answer).diagnoses == (told,), key
 
 
 # ---- the notebook -------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex09_reference_policy import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape, rows_of_logs
 
 END = 2  # id of the end token, and of padding
 
@@ -102,6 +103,14 @@ def inputs_9a() -> dict[str, Inputs]:
     found["a prompt longer than its row"] = row([0, 1, END], 4, right=2)
     found["one row of two"] = batch(row([0, 1, END], 1), row([1, END], 0, left=1))
     return found
+
+
+SHAPE_9A = Shape(
+    {"logits": "BTV", "tokens": "BT", "mask": "BT", "n_prompt": "B"},
+    ids={"tokens": ("V",), "end": ("V",)},
+    least={"T": 2, "V": 2},
+    free="BTV",
+)
 
 
 PROPERTIES_9A = [
@@ -259,6 +268,15 @@ def inputs_9b() -> dict[str, Inputs]:
     return found
 
 
+SHAPE_9B = Shape(
+    {"policy": "BK", "wrong": "BK", "right": "BK"},
+    least={"K": 2},
+    free="K",
+    stay=("policy", "wrong", "right"),
+    tidy=lambda given: rows_of_logs(given, "policy", "wrong", "right"),
+)
+
+
 PROPERTIES_9B = [
     prop(
         "swap",
@@ -380,6 +398,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_9a(),
             PROPERTIES_9A,
             mistakes.MISTAKES["9a"],
+            SHAPE_9A,
         ),
         "9b": function_case(
             "9b",
@@ -388,6 +407,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_9b(),
             PROPERTIES_9B,
             mistakes.MISTAKES["9b"],
+            SHAPE_9B,
         ),
         "9c": case_9c(),
         "9d": metric_case(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from solutions.ex09_reference_policy import hidden_runs
@@ -1144,6 +1145,21 @@ MISTAKES_9C = (
 
 UPSIDE_DOWN = "Your score separates the runs, but upside down: larger must mean more likely wrong."
 
+
+def _in_slices(of: Callable, run) -> list[float]:
+    """Something of each slice; of: (log-ratios, by_policy) → number."""
+    ratio, own = hidden_runs.ratios(run), run["by_policy"]
+    return [of(ratio[s], own[s]) for s in (run["slices"] == k for k in np.unique(run["slices"]))]
+
+
+def _right_sides(ratio, own) -> float:
+    return float(np.mean((ratio > 0) == own))
+
+
+def _correlation(ratio, own) -> float:
+    return float(np.corrcoef(ratio, own)[0, 1])
+
+
 MISTAKES_9D = (
     Mistake(
         "moved",
@@ -1191,11 +1207,35 @@ MISTAKES_9D = (
         ("separates",),
     ),
     Mistake(
+        "own_replies",
+        "Your score reads the log-ratios of the policy's replies only. What they claim about π_ref, its own replies "
+        "would have to bear out.",
+        (
+            lambda run: float(hidden_runs.ratios(run)[run["by_policy"]].std()),
+            lambda run: float(hidden_runs.ratios(run)[run["by_policy"]].max()),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "counts",
+        "No log-ratio enters your score: it counts replies. Twins have as many.",
+        (
+            lambda run: -float(np.bincount(run["slices"]).min()),
+            lambda run: float(len(run["slices"])),
+        ),
+        ("separates",),
+    ),
+    Mistake(
         "accuracy",
         "Your score is how well log-ratios tell the two models apart. Models that differ little are hard "
         "to tell apart, "
         "with the right reference too: compare with how well they *claim* to.",
-        (hidden_runs.told_apart, lambda run: -hidden_runs.told_apart(run)),
+        (
+            hidden_runs.told_apart,
+            lambda run: -hidden_runs.told_apart(run),
+            lambda run: -min(_in_slices(_right_sides, run)),
+            lambda run: -min(_in_slices(_correlation, run)),
+        ),
         ("separates",),
     ),
 )

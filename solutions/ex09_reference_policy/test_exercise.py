@@ -218,3 +218,26 @@ def test_the_bar_stands_three_standard_deviations_above_what_the_question_names(
     assert len(named) == 8
     assert max(row["mean"] + 3 * row["sd"] for row in named) < case("9d")["full_points_from"]
     assert list(kept) == list(freeze.COMPARED)
+
+
+def test_what_a_score_of_9d_does_not_read_is_told():
+    def quantile(run):
+        return float(np.quantile(hidden_runs.ratios(run)[run["by_policy"]], 0.9))
+
+    def sizes(run):
+        return float(np.bincount(run["slices"]).std())
+
+    def correlation(run):
+        return -float(np.corrcoef(hidden_runs.ratios(run), run["by_policy"])[0, 1] ** 3)
+
+    def entropy(run):
+        return float(np.median(run["ref_logps"]) + run["policy_logps"].min())
+
+    for metric, key in (
+        (quantile, "own_replies"),
+        (sizes, "counts"),
+        (correlation, "whole"),
+        (entropy, "likelihood"),
+    ):
+        told = next(m.message for m in mistakes.MISTAKES["9d"] if m.key == key)
+        assert graded("9d", metric).diagnoses == (told,), key

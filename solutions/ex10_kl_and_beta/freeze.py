@@ -8,6 +8,7 @@ import numpy as np
 
 from solutions.ex10_kl_and_beta import answers, hidden_runs, mistakes
 from solutions.freeze import Inputs, function_case, metric_case, prop, side
+from solutions.shrink import Shape, rows_of_logs
 
 INF = np.inf
 
@@ -88,6 +89,15 @@ def inputs_10a() -> dict[str, Inputs]:
     }
     found["a policy that sums to 0.9"] = given([0.5, 0.5], [0.5, 0.4], [0, 1])
     return found
+
+
+SHAPE_10A = Shape(
+    {"ref_logps": "PK", "policy_logps": "PK", "rewards": "PK"},
+    least={"K": 2},
+    free="K",
+    stay=("ref_logps", "policy_logps"),
+    tidy=lambda given: rows_of_logs(given, "ref_logps", "policy_logps"),
+)
 
 
 PROPERTIES_10A = [
@@ -241,6 +251,21 @@ def _both(*names: str) -> list[tuple[str, str]]:
     return [(name, "worth") for name in names]
 
 
+def in_domain_10b(given: Inputs) -> Inputs | None:
+    """β > 0, and no effective number of samples near the least."""
+    if not (given["betas"] > 0).all():
+        return None
+    scores = given["proxy"] / given["betas"][:, None, None]
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    effective = weights.sum(-1) ** 2 / (weights**2).sum(-1)
+    return given if (abs(effective - given["least"]) > 0.01).all() else None
+
+
+SHAPE_10B = Shape(
+    {"proxy": "PN", "gold": "PN", "betas": "B"}, least={"N": 2}, free="NB", tidy=in_domain_10b
+)
+
+
 PROPERTIES_10B = [
     prop(
         "gold",
@@ -383,6 +408,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_10a(),
             PROPERTIES_10A,
             mistakes.MISTAKES["10a"],
+            SHAPE_10A,
         ),
         "10b": function_case(
             "10b",
@@ -391,6 +417,7 @@ def cases() -> dict[str, dict[str, Any]]:
             inputs_10b(),
             PROPERTIES_10B,
             mistakes.MISTAKES["10b"],
+            SHAPE_10B,
             returns=("beta", "worth"),
         ),
         "10c": case_10c(),

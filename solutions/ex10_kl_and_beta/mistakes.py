@@ -461,6 +461,8 @@ MISTAKES_10A = (
             _rows(lambda *row: _marked(beta_of_row(*row), -1.0)),
             _rows(lambda *row: _marked(beta_of_row(*row), -math.inf)),
             _rows(lambda *row: _marked(beta_of_row(*row), 1e9)),
+            _rows(lambda *row: _marked(beta_of_row(*row), math.inf)),
+            _rows(lambda *row: _marked(beta_of_row(*row), 0.0)),
         ),
         ("turned", "unfit", "new", "given_up", "undetermined"),
     ),
@@ -1092,6 +1094,32 @@ def _reversed_place(run, grade):
     return float(np.corrcoef(run["log_ratio"][hidden_runs.FIRST], grade(hidden_runs.FIRST))[0, 1])
 
 
+def _of_few(size: int) -> Callable:
+    """The right score from so many grades."""
+
+    def score(run, grade):
+        some = hidden_runs.FIRST[:size]
+        return abs(float(np.corrcoef(run["proxy"][some], grade(some))[0, 1]))
+
+    return score
+
+
+def _relative_spread(run, grade):
+    graded = grade(hidden_runs.FIRST)
+    return float(graded.std() / abs(graded.mean()))
+
+
+def _other_samples(run, grade):
+    """Grades of some samples beside the proxies of others."""
+    graded = grade(hidden_runs.FIRST + 60)
+    return abs(float(np.corrcoef(run["proxy"][hidden_runs.FIRST], graded)[0, 1]))
+
+
+def _sorted_apart(run, grade):
+    graded = grade(hidden_runs.FIRST)
+    return abs(float(np.corrcoef(np.sort(run["proxy"][hidden_runs.FIRST]), graded)[0, 1]))
+
+
 MISTAKES_10D = (
     Mistake(
         "no_gold",
@@ -1149,6 +1177,26 @@ MISTAKES_10D = (
         "You measure the slope in whatever units proxy and grades have in this run. A number that is large in one "
         "unit is small in another: compare it with its own scatter.",
         (hidden_runs.unscaled, hidden_runs.unscaled_slope, hidden_runs.unscaled_difference),
+        ("separates",),
+    ),
+    Mistake(
+        "few",
+        "You ask for few of the sixty grades. From so few a slope is known badly, and what you find is mostly chance.",
+        tuple(map(_of_few, (4, 6, 10))),
+        ("separates",),
+    ),
+    Mistake(
+        "apart",
+        "In your score a grade does not meet the proxy of the *same* sample: exchange the proxies of the samples that "
+        "you have graded, and nothing changes. Does gold rise with the proxy?",
+        (_other_samples, _sorted_apart),
+        ("separates",),
+    ),
+    Mistake(
+        "zero",
+        "Your score changes if a number is added to all grades of a run. Their zero says nothing: compare differences "
+        "of grades with differences of grades.",
+        (_relative_spread, lambda run, grade: 1 / _relative_spread(run, grade)),
         ("separates",),
     ),
     Mistake(

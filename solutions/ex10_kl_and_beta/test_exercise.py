@@ -250,6 +250,31 @@ def test_a_score_in_the_runs_own_units_stays_below_full_points():
         assert found.score < 2 and found.diagnoses == (message("10d", "units"),)
 
 
+def test_what_a_score_of_10d_does_with_its_grades_is_told():
+    first = hidden_runs.FIRST
+
+    def per_beta(run, grade):
+        return abs(float(np.cov(run["proxy"][first], grade(first))[0, 1])) / run["beta"]
+
+    def eight(run, grade):
+        return abs(float(np.corrcoef(run["proxy"][:8], grade(first[:8]))[0, 1]))
+
+    def both_sorted(run, grade):
+        return float(np.corrcoef(np.sort(run["proxy"][first]), np.sort(grade(first)))[0, 1])
+
+    def ratio_of_means(run, grade):
+        best = run["proxy"].argsort()
+        return float(grade(best[-30:]).mean() / grade(best[:30]).mean())
+
+    for metric, key in (
+        (per_beta, "units"),
+        (eight, "few"),
+        (both_sorted, "apart"),
+        (ratio_of_means, "zero"),
+    ):
+        assert graded("10d", metric).diagnoses == (message("10d", key),), key
+
+
 def test_asking_for_too_many_grades_is_told():
     found = graded("10d", lambda run, grade: grade(np.arange(120)).mean())
     assert found.score == 0.0 and "the budget is 60" in found.failure.yours

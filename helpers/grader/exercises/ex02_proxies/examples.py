@@ -82,6 +82,11 @@ def _accurate(proxy: _Proxy, case: dict[str, Any]) -> Verdict:
         f"{proxy.which.capitalize()} proxy: its accuracy is {proxy.accuracy:.2f}; asked are {least:g} or more. A "
         "proxy that nobody would deploy shows nothing."
     )
+    if np.all(np.diff(proxy.scores) >= 0) or np.all(np.diff(proxy.scores) <= 0):
+        why = (
+            f"{proxy.which.capitalize()} proxy: your scores stand in order of size. Entry k is the score of response k, "
+            f"and the responses do not stand in the order of their gold: accuracy {proxy.accuracy:.2f}."
+        )
     if proxy.accuracy <= 1 - least:
         why = f"{proxy.which.capitalize()} proxy: it orders responses upside down; larger scores are for better ones."
     return Failure(str(proxy), proxy.story(), f"accuracy at least {least:g}", HEADING), why

@@ -109,7 +109,10 @@ def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tupl
     if not places:
         return (case["habits"]["nothing_asked"],)
     asked = np.concatenate(places)
+    lowest = np.mean(asked <= 0.05) >= 0.2
     if np.mean(asked >= 0.95) < 0.2:
-        low = np.mean(asked < 0.5) > 0.9
+        low = np.mean(asked < 0.5) > 0.9 or lowest
         return (case["habits"]["worst_scored" if low else "away_from_the_tail"],)
+    if lowest:
+        return (case["habits"]["against_the_worst"],)
     return (case["habits"]["tail_only"],) if np.mean(asked >= 0.8) > 0.97 else ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,9 @@ def _replies(pairs) -> list[list[list[str]]]:
             or len(pair) != 2
             or any(type(y) is not str for y in pair)
         ):
-            found = "None" if pair is None else f"a {type(pair).__name__}"
-            raise ValueError(f"pair {k} is {found}: expected two texts")
+            raise ValueError(
+                f"pair {k} {_no_pair(pair)}: expected two texts, as ('done well', 'no')"
+            )
         split = [reply.split() for reply in pair]
         for reply in split:
             unknown = [word for word in reply if word not in WORTH]
@@ -105,6 +107,25 @@ def _replies(pairs) -> list[list[list[str]]]:
                 )
         found.append(split)
     return found
+
+
+def _no_pair(pair) -> str:
+    """What is wrong with a pair that is not two texts."""
+    if type(pair) not in (list, tuple):
+        return "is None" if pair is None else f"is a {type_name(pair)}"
+    if len(pair) != 2:
+        return f"has {len(pair)} entries"
+    if all(type(reply) in (list, tuple) for reply in pair):
+        return "holds lists of words"
+    other = next(reply for reply in pair if type(reply) is not str)
+    return f"holds {'None' if other is None else f'a {type_name(other)}'}"
+
+
+def _decided(seen: np.ndarray, first: str, second: str) -> bool:
+    """Whether the pairs say anything of the difference of two words' values: (P, W) counts read, first minus second."""
+    wanted = np.array([(word == first) - (word == second) for word in WORDS], dtype=float)
+    found = np.linalg.lstsq(seen.T.astype(float), wanted, rcond=None)[0]
+    return bool(np.allclose(seen.T @ found, wanted, atol=1e-8))
 
 
 def _fit(seen: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -168,15 +189,29 @@ class _Side:
         self.read_words = {
             w for pair in self.reading.records for w in f"{pair.chosen} {pair.rejected}".split()
         }
+        self.seen = np.array(
+            [
+                [first.split()[:READ].count(w) - second.split()[:READ].count(w) for w in WORDS]
+                for first, second in self.pairs
+            ]
+        )
 
-    def turned(self, least: float) -> tuple[str, str] | None:
-        """Two words that were read, learned in the wrong order by ``least`` or more."""
+    def turned(self, least: float, decided: bool = True) -> tuple[str, str] | None:
+        """Two words that were read, learned in the wrong order by ``least`` or more.
+
+        decided: of which the pairs say something; otherwise those whose numbers merely stand like that.
+        """
         v = self.reading.values
         for i, better in enumerate(WORDS):
             for worse in WORDS[i + 1 :]:
-                if {better, worse} <= self.read_words and v[worse] - v[better] >= least:
+                wrong = {better, worse} <= self.read_words and v[worse] - v[better] >= least
+                if wrong and self.decides(better, worse) == decided:
                     return better, worse
         return None
+
+    def decides(self, first: str, second: str) -> bool:
+        """Whether some pair, or several together, set one word against the other."""
+        return _decided(self.seen, first, second)
 
     def __str__(self) -> str:
         rows = []
@@ -215,6 +250,13 @@ def _safe(side: _Side, thresholds: dict[str, float]) -> Verdict:
             "saw after the cut spoke against what training reads."
         )
         return Failure(str(side), side.story(), asked, HEADING), why
+    for a, b in pairwise(WORDS):
+        if not side.decides(a, b):
+            why = (
+                f"Safe pairs: no pair sets ‘{a}’ against ‘{b}’, nor do several together, so nothing is learned of "
+                "the two: their numbers could be any."
+            )
+            return Failure(str(side), side.story(), asked, HEADING), why
     v = [side.reading.values[word] for word in WORDS]
     for a, b, high, low in zip(WORDS, WORDS[1:], v, v[1:]):
         if high - low < least:
@@ -235,6 +277,12 @@ def _unsafe_turns(side: _Side, thresholds: dict[str, float]) -> Verdict:
         "Unsafe pairs: whichever of two words is worth more is also learned to be, or loses by too little. When does "
         "a reply that begins well lose?"
     )
+    stand = side.turned(least, decided=False)
+    if stand:
+        why = (
+            f"Unsafe pairs: ‘{stand[1]}’ stands above ‘{stand[0]}’, but no pair sets one against the other, nor "
+            "do several together: a word on both sides of a pair cancels. What nothing is learned of is not learned wrongly."
+        )
     if not any(side.reading.lost):
         why = "Unsafe pairs: no pair loses anything that tells its replies apart, so what is read is what was judged."
     return Failure(str(side), side.story(), asked, HEADING), why

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from helpers.grader.cases import case
-from helpers.grader.judge_metric import judge_metric
+from helpers.grader.judge_metric import Change, judge_metric
 from helpers.grader.result import Result
 from helpers.grader.run_answer import Unusable, attempt, plain
 from helpers.world import Pair
@@ -89,6 +90,22 @@ def _told(stored: dict[str, Any]) -> str:
     return f"{number} answers to {comparisons} comparisons by {len(stored['names'])} people"
 
 
+def _dealt_anew(file: list[Pair]) -> tuple[list[Pair]]:
+    """The file with the answers to each comparison dealt out anew among the people who gave them."""
+    places: dict[tuple, list[int]] = {}
+    for k, record in enumerate(file):
+        pair = record.prompt, frozenset((record.chosen, record.rejected))
+        places.setdefault(pair, []).append(k)
+    draw, dealt = np.random.default_rng(0), list(file)
+    for of_pair in places.values():
+        for k, other in zip(of_pair, draw.permutation(of_pair)):
+            dealt[k] = replace(file[k], annotator=file[other].annotator)
+    return (dealt,)
+
+
+CHANGES = (Change("whoever", _dealt_anew),)
+
+
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Score all hidden files with ``copied_answers``; points as in ``judge_metric``."""
 
@@ -102,4 +119,4 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
     def habits() -> tuple[str, ...]:
         return () if asked() == asked() else (RANDOM,)
 
-    return judge_metric(answer, case, lambda stored: (records(stored),), _told, habits)
+    return judge_metric(answer, case, lambda stored: (records(stored),), _told, habits, CHANGES)

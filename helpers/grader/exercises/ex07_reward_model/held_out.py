@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.cases import case
-from helpers.grader.judge_metric import judge_metric
+from helpers.grader.judge_metric import Change, judge_metric
 from helpers.grader.result import Result
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -42,6 +42,22 @@ def _told(stored: dict[str, Any]) -> str:
     )
 
 
+def _moved(chosen, rejected, slices) -> Pairs:
+    """Both scores of each pair elsewhere, its margin as it was."""
+    where = np.random.default_rng(0).normal(0, 5, size=len(slices)).round(2)
+    return chosen + where, rejected + where, slices
+
+
+CHANGES = (
+    Change("single_scores", _moved, told_if="move"),
+    Change("ranks", lambda chosen, rejected, slices: (3 * chosen, 3 * rejected, slices)),
+    Change("no_direction", lambda c, r, slices: (c / 4, r / 4, slices), told_if="rise"),
+    Change(
+        "slices_ignored", lambda c, r, slices: (c, r, np.random.default_rng(0).permutation(slices))
+    ),
+)
+
+
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Score all hidden systems with ``slice_overconfidence``; points as in ``judge_metric``."""
-    return judge_metric(answer, case, scored_pairs, _told)
+    return judge_metric(answer, case, scored_pairs, _told, changes=CHANGES)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.cases import case
-from helpers.grader.judge_metric import judge_metric
+from helpers.grader.judge_metric import Change, judge_metric
 from helpers.grader.result import Result
 
 Run = dict[str, np.ndarray | float]
@@ -44,6 +44,20 @@ def _told(stored: dict[str, Any]) -> str:
     )
 
 
+def _other_hands(run: Run) -> tuple[Run]:
+    """The same answers, given by other annotators; each gives as many as before."""
+    return ({**run, "annotator": np.random.default_rng(0).permutation(run["annotator"])},)
+
+
+def _wider(run: Run) -> tuple[Run]:
+    """The same answers under an interval three times as wide."""
+    width = run["high"] - run["low"]
+    return ({**run, "low": run["low"] - width, "high": run["high"] + width},)
+
+
+CHANGES = (Change("whoever", _other_hands), Change("interval_ignored", _wider))
+
+
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Score all hidden surveys with ``interval_overconfidence``; points as in ``judge_metric``."""
-    return judge_metric(answer, case, lambda stored: (survey(stored),), _told)
+    return judge_metric(answer, case, lambda stored: (survey(stored),), _told, changes=CHANGES)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.grader.judge_examples import Verdict, entry, judge_examples
+from helpers.grader.judge_examples import Verdict, entry, judge_examples, refuse_logarithms
 from helpers.grader.result import Failure, Result
 from helpers.grader.run_answer import Unusable
 
@@ -82,6 +82,7 @@ class Example:
         for name, p in (("ref", ref), ("wrong", wrong)):
             if p.shape != ref.shape:
                 raise Unusable(f"{name!r} of shape {p.shape}: expected that of 'ref', {ref.shape}")
+            refuse_logarithms(p, name)
             if not p.min() >= bounds["least"]:  # NaN ends here too
                 raise Unusable(
                     f"{name!r} has the entry {p.min():.3g}: expected probabilities of {bounds['least']:g} or more"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.cases import case
-from helpers.grader.judge_metric import judge_metric
+from helpers.grader.judge_metric import Change, judge_metric
 from helpers.grader.result import Result
 
 Run = dict[str, np.ndarray]
@@ -49,6 +49,24 @@ def _told(stored: dict[str, Any]) -> str:
     )
 
 
+def _added(run: Run, policy: float, ref: float, where: np.ndarray | bool = True) -> tuple[Run]:
+    """Some nats, so many times, added to the log-probabilities of the replies ``where``."""
+    nats = np.random.default_rng(0).normal(0, 0.5, size=len(run["slices"])) * where
+    logps = {"policy_logps": run["policy_logps"] + policy * nats}
+    return ({**run, **logps, "ref_logps": run["ref_logps"] + ref * nats},)
+
+
+CHANGES = (
+    Change("counts", lambda run: _added(run, 1, -1)),
+    Change("likelihood", lambda run: _added(run, 1, 1), told_if="move"),
+    Change("own_replies", lambda run: _added(run, 0, 1, where=~run["by_policy"])),
+    Change(
+        "whole",
+        lambda run: ({**run, "slices": np.random.default_rng(0).permutation(run["slices"])},),
+    ),
+)
+
+
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
     """Score all hidden runs with ``reference_score``; points as in ``judge_metric``."""
-    return judge_metric(answer, case, lambda stored: (replies(stored),), _told)
+    return judge_metric(answer, case, lambda stored: (replies(stored),), _told, changes=CHANGES)

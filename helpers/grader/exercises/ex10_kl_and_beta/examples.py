@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.grader.judge_examples import Verdict, entry, judge_examples
+from helpers.grader.judge_examples import Verdict, entry, judge_examples, refuse_logarithms
 from helpers.grader.result import Failure, Result
 from helpers.grader.run_answer import Unusable
 
@@ -81,6 +81,8 @@ class _Search:
             raise Unusable(
                 f"{name!r} of shape {found.shape}: expected one number for each of {fewest} to {most} responses"
             )
+        if name == "ref":
+            refuse_logarithms(found, name)
         if not np.abs(found).max() <= largest:  # NaN and infinity end here too
             raise Unusable(
                 f"{name!r} up to {np.abs(found).max():.3g}: expected finite, at most {largest:g} either way"

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from helpers.grader.cases import case
-from helpers.grader.judge_metric import judge_metric
+from helpers.grader.judge_metric import AGAIN, Change, judge_metric
 from helpers.grader.result import Result
 from helpers.grader.run_answer import Unusable, attempt, numbers_returned
 
 BUDGET = 60  # different samples of the policy that are graded for one run
+FEW = 12  # of them, with which chance decides more than β does
 Run = dict[str, np.ndarray | float]
 
 
@@ -27,9 +28,13 @@ class Grade:
         self._asked: set[int] = set()
 
     @property
-    def asked(self) -> int:
-        """How many different samples were graded so far."""
-        return len(self._asked)
+    def asked(self) -> list[int]:
+        """The samples that were graded so far, by their places."""
+        return sorted(self._asked)
+
+    def counted_from(self, zero: float, unit: float) -> Grade:
+        """A fresh one that gives the same grades in another unit, from another zero."""
+        return Grade([zero + unit * grade for grade in self._grades])
 
     def __call__(self, which) -> np.ndarray:
         """Places in ``run["proxy"]``, of any shape → grades of that shape.
@@ -75,9 +80,63 @@ def _told(stored: dict[str, Any]) -> str:
     return f"β = {run['beta']:.3g}, mean proxy {gain:+.2f}, KL about {run['log_ratio'].mean():.2f} nats"
 
 
+def _graded(run: Run, grade: Grade, zero: float, unit: float) -> tuple[Run, Grade]:
+    """The same run, its grades in another unit and from another zero."""
+    graded = {**run, "reference_grades": zero + unit * run["reference_grades"]}
+    return graded, grade.counted_from(zero, unit)
+
+
+def _proxy_in_hundredths(run: Run, grade: Grade) -> tuple[Run, Grade]:
+    names = "beta", "proxy", "reference_proxy"
+    return {**run, **{name: 100 * run[name] for name in names}}, grade
+
+
+def _from_another_zero(run: Run, grade: Grade) -> tuple[Run, Grade]:
+    return _graded(run, grade, 20 * float(np.ptp(run["reference_grades"])), 1)
+
+
+CHANGES = (
+    Change("units", lambda run, grade: _graded(run, grade, 0, 100), told_if="move"),
+    Change("units", _proxy_in_hundredths, told_if="move"),
+    Change("zero", _from_another_zero, told_if="move"),
+)
+
+
 def judge(answer: Callable, case: dict[str, Any]) -> Result:
-    """Score all hidden runs with ``beta_is_off``; points by AUC, as in ``judge_metric``."""
-    return judge_metric(answer, case, unpack, _told, lambda: _habits(answer, case))
+    """Score all hidden runs with ``beta_is_off``; points by AUC, as in ``judge_metric``.
+
+    Where nothing is recognised: whether few grades are asked for, and whether a grade and its sample's proxy meet.
+    """
+    return judge_metric(
+        answer,
+        case,
+        unpack,
+        _told,
+        lambda: _habits(answer, case),
+        CHANGES,
+        lambda: _use_of_grades(answer, case),
+    )
+
+
+def _use_of_grades(answer: Callable, case: dict[str, Any]) -> tuple[str, ...]:
+    """What the places tell that are asked about: of the first runs, all have to agree."""
+    few, apart = [], []
+    for stored in case["runs"][:AGAIN]:
+        run, grade = unpack(stored)
+        before = attempt(answer, run, grade)
+        asked = grade.asked
+        turned, grade = unpack(stored)
+        for name in ("proxy", "log_ratio"):
+            turned[name][asked] = np.random.default_rng(0).permutation(turned[name][asked])
+        after = attempt(answer, turned, grade)
+        try:
+            one, other = (numbers_returned(outcome.value).item() for outcome in (before, after))
+        except (Unusable, ValueError):
+            return ()
+        few.append(len(asked) <= FEW)
+        apart.append(bool(np.isclose(one, other, rtol=1e-6)))
+    key = "few" if all(few) else "apart" if all(apart) else ""
+    return tuple(m["message"] for m in case["mistakes"] if m["key"] == key)
 
 
 def _habits(answer: Callable, case: dict[str, Any]) -> tuple[str, ...]:
@@ -96,7 +155,7 @@ def _habits(answer: Callable, case: dict[str, Any]) -> tuple[str, ...]:
                 scores.append(numbers_returned(outcome.value).item())
             except (Unusable, ValueError):
                 return ()
-            asked = asked or grade.asked > 0
+            asked = asked or bool(grade.asked)
     first, again, turned = scores[:3], scores[3:6], scores[6:]
     if first != again:
         return (case["by_chance"],)
