@@ -160,9 +160,7 @@ def test_every_part_knows_mistakes_by_different_keys(part):
 
 
 # parts that the frozen numbers alone decide, not an exercise's own judge
-FUNCTIONS = [
-    p for p in of_kind("ab") if exercises.judges()[p.values[0]] in BY_NUMBERS
-]
+FUNCTIONS = [p for p in of_kind("ab") if exercises.judges()[p.values[0]] in BY_NUMBERS]
 
 
 @pytest.mark.parametrize("part", FUNCTIONS)

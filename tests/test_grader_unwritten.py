@@ -181,7 +181,10 @@ def test_a_stub_left_for_some_runs_names_the_run():
         return REFERENCE["4d"](run)
 
     result = judged("4d", harm_score)
-    assert result.failure.inputs == f"run 7 of {len(case('4d')['runs'])}" and "still there" in result.failure.yours
+    assert (
+        result.failure.inputs == f"run 7 of {len(case('4d')['runs'])}"
+        and "still there" in result.failure.yours
+    )
 
 
 # ---- NotImplementedError of others ----------------------------------------------------------
