@@ -17,6 +17,12 @@ import re
 from dataclasses import dataclass
 
 
+ELSEWHERE = (
+    ". If you changed nothing above: training comes out anew on another processor, and a bound may be missed there. "
+    "os.environ['LESSON_SEED'] = '0' in the first cell, after `import os`, records it and goes on"
+)
+
+
 class ClaimError(AssertionError):
     """A measured number missed the bound that the lesson claims for it."""
 
@@ -110,8 +116,9 @@ class Section:
 
     def _enter(self, claim: Claim) -> None:
         if not claim.holds and "LESSON_SEED" not in os.environ:
+            told = "" if claim.identity or claim.measured.startswith("=") else ELSEWHERE
             raise ClaimError(
-                f"§{claim.section} {claim.statement}: measured {claim.value:.6g}, claimed {claim.bound}"
+                f"§{claim.section} {claim.statement}: measured {claim.value:.6g}, claimed {claim.bound}{told}"
             )
         _claims[claim.section, claim.statement] = claim
         print(claim)

@@ -69,6 +69,10 @@ def test_a_missed_claim_is_an_assertion_error_that_says_both_numbers():
         check("5.2", "KL", 0.3, within=(0.1, 0.2))
     with pytest.raises(ClaimError, match=r"claimed > 0\.8$"):
         check("5.2", "removed", 0.3, above=0.8)
+    with pytest.raises(
+        ClaimError, match=r"claimed > 0\.8\. If you changed nothing .* another processor"
+    ):
+        claims.section("5.2")("trained", 0.3, above=0.8)
 
 
 @pytest.mark.parametrize("value", [1.5, float("nan")])
