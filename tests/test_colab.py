@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from helpers.grader import VERSION
 from helpers.grader.cases import parts
 from solutions import build
 from tools import carrier, colab
@@ -54,6 +55,7 @@ def test_a_file_is_a_valid_notebook_without_outputs_that_explains_itself(name):
     notebook = nbformat.reads(nbformat.writes(FILES[name]), as_version=4)
     nbformat.validate(notebook)
     assert not any(cell.outputs or cell.execution_count for cell in code(notebook))
+    assert notebook.metadata["preference_optimization"] == {"version": VERSION}
     assert notebook.cells[0].cell_type == "markdown" and "Upload" in notebook.cells[0].source
     first = notebook.cells[1]
     assert first.source.startswith("# @title Run this first") and first.metadata.cellView

@@ -20,6 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from helpers.grader import VERSION
 from solutions import build
 from tools.carrier import carrier
 from tools.console import complain, say
@@ -99,6 +100,7 @@ def complete(title: str, rest: str, carried: NotebookNode, cells: list) -> Noteb
         "colab": {"provenance": [], "toc_visible": True},
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
+        "preference_optimization": {"version": VERSION},
     }
     return notebook
 
