@@ -53,7 +53,7 @@ class Lab:
                 ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Start the server at a free port and wait until it answers."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

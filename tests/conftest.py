@@ -67,7 +67,7 @@ def sft_gpt(world) -> TinyGPT:
 def lab(tmp_path_factory):
     """A JupyterLab that serves a copy of the repository."""
     served = Lab(tmp_path_factory.mktemp("lab"))
-    served.open()
+    served.start()
     yield served
     served.close()
 

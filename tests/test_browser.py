@@ -131,7 +131,7 @@ def test_what_i_changed_is_there_when_the_copy_is_opened_again(lab, chromium):
     until(lambda: "mine = 6 * 7" in kept.read_text(encoding="utf-8"), "it was not saved")
     page.context.close()
     lab.close()
-    lab.open()
+    lab.start()
     page = new_page(chromium)
     open_notebook(page, lab, "work/theory.ipynb")
     page.evaluate(CLICK, "tour")

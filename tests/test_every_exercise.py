@@ -115,14 +115,17 @@ def test_there_is_a_right_answer_in_another_style(part):
 
 # numbers in the input that the panel shows
 READABLE = 12
-MORE = {  # where fewer cannot show it, and why
+MORE = {  # what the search found; where a reason stands, fewer cannot show it
     "1b": 17,  # two prompts: of each two tables of logits and one of wins
-    "3b": 13,  # two prompts with three responses: of three, the best need not be the rarest
+    "3b": 25,
     "4a": 19,  # two tables of logits, three tokens, two words
-    "7b": 21,  # two prompts with two responses and a pair each, or more
-    "8b": 12,
-    "9a": 14,  # logits of three tokens and two words, and padding beside a reply
-    "10b": 16,  # two prompts with three samples: of two, the effective number says nothing
+    "5b": 18,
+    "7a": 13,
+    "7b": 23,  # two prompts with two responses and a pair each, or more
+    "8b": 18,
+    "9a": 17,  # logits of three tokens and two words, and padding beside a reply
+    "9b": 14,
+    "10b": 22,  # two prompts with three samples: of two, the effective number says nothing
 }
 
 # ---- mistakes -------------------------------------------------------------------------------

@@ -130,7 +130,8 @@ def test_one_thing_that_fails_is_enough(changed):
 def test_how_pytest_ends_counts_too(code, told, tmp_path, monkeypatch):
     def ends(own, *arguments):
         (tmp_path / "r.xml").write_text(
-            '<testsuites><testsuite tests="2" failures="0" errors="0" skipped="0"/></testsuites>'
+            '<testsuites><testsuite tests="2" failures="0" errors="0" skipped="0"/></testsuites>',
+            encoding="utf-8",
         )
         return subprocess.CompletedProcess(arguments, code)
 
@@ -159,7 +160,11 @@ def test_a_set_that_is_run_alone_leaves_the_other_column(table, monkeypatch):
 
 
 def test_the_oldest_set_is_held_to_every_lower_bound_and_the_newest_to_none():
-    lines = [line for name in LISTS["test"] for line in (ROOT / name).read_text().splitlines()]
+    lines = [
+        line
+        for name in LISTS["test"]
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+    ]
     named = {re.match(r"[\w-]+", line)[0] for line in lines if line[0] != "#"}
     assert {limit.split("==")[0] for limit in matrix.limits_of("oldest")} == named
     assert matrix.limits_of("newest") == []

@@ -67,7 +67,7 @@ def interpreter(name: str, command: str) -> str:
     if path is None:
         raise NotRun(f"no {command} here")
     asked = [path, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]
-    found = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    found = subprocess.run(asked, capture_output=True, encoding="utf-8").stdout.strip()
     if found != wanted:
         raise NotRun(f"{command} is Python {found or 'that does not start'}, expected {wanted}")
     return path
@@ -99,7 +99,9 @@ def in_set(own: Path, *arguments: str) -> subprocess.CompletedProcess:
 def versions(own: Path) -> dict[str, str]:
     """The versions of Python and of the packages that the table shows."""
     asked = [str(own), "-c", VERSIONS % (SHOWN,)]
-    return json.loads(subprocess.run(asked, capture_output=True, check=True, text=True).stdout)
+    return json.loads(
+        subprocess.run(asked, capture_output=True, check=True, encoding="utf-8").stdout
+    )
 
 
 def tested(own: Path, report: Path) -> dict[str, str]:

@@ -65,7 +65,9 @@ def _ignores(name: str, what: Observed, inputs: Mapping[str, Inputs], ask: Ask) 
     places = [
         place
         for place in what.main
-        if np.shape(what.yours[place]) == what.right[place].shape and what.yours[place].any()
+        if not isinstance(what.yours[place], str)
+        and what.yours[place].shape == what.right[place].shape
+        and what.yours[place].any()
     ]  # where all is 0, everything else may have dropped out
     tried = 0
     for place, given in _with_another(name, places, inputs):

@@ -21,7 +21,8 @@ EXCHANGED = (
     "way round."
 )
 MISPLACED = (
-    "What is under '{other}' does what the {side} one should. Have the two changed places? Then the other one is not yet "
+    "What is under '{other}' does what the {side} one should. Have the two changed places? Then the other "
+    "one is not yet "
     "what is asked."
 )
 PAIR = "Two things came back, without names: asked is one dict, {'safe': …, 'unsafe': …}."

@@ -32,7 +32,10 @@ from helpers.grader.result import Failure, Property, Result, judged
 from helpers.grader.run_answer import Trial, Unusable, close, endless, plain
 from helpers.grader.without_values import told_without_values
 
-BESIDE = "That explains what fails in ‘{}’. Elsewhere your values are others: another form of it, or something else besides."
+BESIDE = (
+    "That explains what fails in ‘{}’. Elsewhere your values are others: another form of it, or something "
+    "else besides."
+)
 NEAR = 0.1  # relative: a value this close to the right one is the result of an inexact search
 LEFT_OUT = float("inf")  # size of an input that was not tried: any other is shown before it
 SHOWN = 30  # entries of an array that a reader can take in; of more, the first and last are shown

@@ -207,7 +207,7 @@ def _score(outcome) -> float:
 
 
 def _unusable(outcome, each: str) -> tuple[str, ...]:
-    """Why a score that came back is none: nothing, no number, several, NaN or infinity; or what was looked up in vain."""
+    """Why a score that came back is none: nothing, no number, several, NaN, infinity; or a look-up in vain."""
     if outcome.error:
         raised, _, name = outcome.error.partition(": ")
         if raised != "raised KeyError":

@@ -81,7 +81,8 @@ def _in_pieces(case: dict[str, Any], outcome: Callable, probes: list) -> str:
     if any(len(set(each)) < 2 for each in shapes):
         return ""
     return (
-        f"You return {len(found[0])} things of different shape together, {', '.join(map(str, shapes[0]))}: asked is one "
+        f"You return {len(found[0])} things of different shape together, {', '.join(map(str, shapes[0]))}: "
+        f"asked is one "
         "array that holds all of it."
     )
 

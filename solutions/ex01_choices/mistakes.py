@@ -173,7 +173,8 @@ MISTAKES_1A = (
     ),
     Mistake(
         "no_annotator",
-        "The annotator is missing from your rows: (annotator, winner, loser) is asked for. Nobody's 4 was compared with "
+        "The annotator is missing from your rows: (annotator, winner, loser) is asked for. Nobody's 4 was "
+        "compared with "
         "anybody else's 5, and later it will matter who preferred what.",
         (
             lambda ratings: comparisons(ratings)[:, 1:],
@@ -183,7 +184,8 @@ MISTAKES_1A = (
     ),
     Mistake(
         "fixed_gap",
-        "Right on a scale from 1 to 5. Where the steps are smaller you miss some: you ask for a gap of a fixed size, and "
+        "Right on a scale from 1 to 5. Where the steps are smaller you miss some: you ask for a gap of a "
+        "fixed size, and "
         "one person's whole scale may lie within it.",
         (
             lambda ratings: (ratings[:, :, None] - ratings[:, None, :] >= 1).nonzero(),

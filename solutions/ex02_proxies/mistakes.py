@@ -555,7 +555,8 @@ HABITS_2D = {
     "There both kinds of proxy are equally right; selection looks elsewhere.",
     "worst_scored": "Your labels are of the responses that the proxy likes least. Selection never picks those: the "
     "best of 256 comes from the other end of the scores. (Sorting puts the smallest first.)",
-    "against_the_worst": "You set what the proxy likes best against what it likes least. The worst-scored are bad under "
+    "against_the_worst": "You set what the proxy likes best against what it likes least. The worst-scored "
+    "are bad under "
     "either kind of proxy, and were never usual: compare with what a draw brings on average.",
     "tail_only": "All your labels are of the best-scored responses. Is their gold low? That depends on what is usual "
     "in this system, and of that you asked nothing.",

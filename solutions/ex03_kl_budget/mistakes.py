@@ -212,7 +212,8 @@ MISTAKES_3A = (
     ),
     Mistake(
         "entropy",
-        "Your KL is an entropy: of the policy, of the reference, or the difference of the two. How far the policy walked "
+        "Your KL is an entropy: of the policy, of the reference, or the difference of the two. How far the "
+        "policy walked "
         "from the reference takes both inside one logarithm: log π/π_ref.",
         (
             _kl_from(lambda p, q: -torch.xlogy(p, p).sum(-1)),
@@ -224,7 +225,8 @@ MISTAKES_3A = (
     ),
     Mistake(
         "cross_entropy",
-        "Your KL is a cross entropy, −Σ π·log π_ref or the other way round: the policy's own log π is missing from it, so "
+        "Your KL is a cross entropy, −Σ π·log π_ref or the other way round: the policy's own log π is "
+        "missing from it, so "
         "it is not 0 where the two are the same.",
         (
             _kl_from(lambda p, q: -torch.xlogy(p, q).sum(-1)),
@@ -493,7 +495,8 @@ MISTAKES_3B = (
     ),
     Mistake(
         "unstable",
-        "Right where β is moderate, but elsewhere your search meets a β so small that e^(r/β) overflows: KL is NaN there, "
+        "Right where β is moderate, but elsewhere your search meets a β so small that e^(r/β) overflows: KL "
+        "is NaN there, "
         "every comparison with NaN is False, and the search runs off to the left. Does your 3a hold at r/β of 10 000?",
         (_overflowing(1e-10, 1e8), _overflowing(1e-11, 1e9)),
         ("range", "units"),

@@ -1,6 +1,6 @@
 """Exercise 1a: rows of comparisons, and what the rows that are too many, or missing, have in common.
 
-Whatever an answer's algorithm, a row that should not be there compares something that must not be compared, and the rows
+Whatever an answer's algorithm, a row that should not be there compares something that must not be compared, and rows
 that are missing are of one kind. Looked at where no listed mistake explains the outputs as they are.
 """
 

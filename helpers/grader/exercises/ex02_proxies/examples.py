@@ -84,7 +84,8 @@ def _accurate(proxy: _Proxy, case: dict[str, Any]) -> Verdict:
     )
     if np.all(np.diff(proxy.scores) >= 0) or np.all(np.diff(proxy.scores) <= 0):
         why = (
-            f"{proxy.which.capitalize()} proxy: your scores stand in order of size. Entry k is the score of response k, "
+            f"{proxy.which.capitalize()} proxy: your scores stand in order of size. Entry k is the score of "
+            f"response k, "
             f"and the responses do not stand in the order of their gold: accuracy {proxy.accuracy:.2f}."
         )
     if proxy.accuracy <= 1 - least:

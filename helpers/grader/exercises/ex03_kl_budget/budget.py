@@ -1,4 +1,4 @@
-"""Exercise 3b: of several sentences on a search, or on what should have been refused, the one that explains the others."""
+"""Exercise 3b: of several sentences on a search, or on what should be refused, the one that explains the others."""
 
 from __future__ import annotations
 

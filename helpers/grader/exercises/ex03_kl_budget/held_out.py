@@ -17,7 +17,8 @@ from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
 
 FEW = (
-    "You ask the judge about a part of the policy's responses only, and leave the others to luck. Asking costs nothing: "
+    "You ask the judge about a part of the policy's responses only, and leave the others to luck. Asking "
+    "costs nothing: "
     "let it see all that was sampled, each as often as it was."
 )
 Samples = dict[str, np.ndarray]

@@ -281,7 +281,8 @@ def _unsafe_turns(side: _Side, thresholds: dict[str, float]) -> Verdict:
     if stand:
         why = (
             f"Unsafe pairs: ‘{stand[1]}’ stands above ‘{stand[0]}’, but no pair sets one against the other, nor "
-            "do several together: a word on both sides of a pair cancels. What nothing is learned of is not learned wrongly."
+            "do several together: a word on both sides of a pair cancels. What nothing is learned of is not "
+            "learned wrongly."
         )
     if not any(side.reading.lost):
         why = "Unsafe pairs: no pair loses anything that tells its replies apart, so what is read is what was judged."
