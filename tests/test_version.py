@@ -11,7 +11,7 @@ from helpers.grader.cases import FOLDER
 from solutions import build
 
 ROOT = Path(__file__).parent.parent
-CASES = {"1.0": "c7b8629ac1918c42", "1.1": "e6dc45d171e28c82"}  # of every version
+CASES = {"1.0": "c7b8629ac1918c42", "1.1": "3ffbfbd5e9a385c7"}  # of every version
 
 
 @pytest.mark.parametrize(

@@ -112,16 +112,19 @@ def judge_metric(
     verdict = _verdict(scores, each)
     if not known and not verdict and reached > 1 - high:
         known = _by_changes(answer, case, unpack, changes)
-    blame = turned or not known  # some listed metrics are listed with either sign
-    if reached <= TURNED and (blame or reached <= CLEARLY_TURNED):
+    upside_down, worth = (), 1 - reached > low  # whether it would earn points, turned
+    if reached <= TURNED and (turned or not known or reached <= CLEARLY_TURNED):
         note += f" Turned round, your score would reach {1 - reached:.2f}."
-        if (
-            blame and reached <= 1 - high
-        ):  # the whole of what is asked, turned: no other cause is to be told
-            return judged(*head, properties, (case["upside_down"],), note)
-        known += (case["upside_down"],) if blame else ()
+        if turned or not known:  # some listed metrics are listed with either sign
+            upside_down = (case["upside_down"],)
+            if (
+                reached <= 1 - high
+            ):  # the whole of what is asked, turned: no other cause is to be told
+                return judged(*head, properties, upside_down, note)
+            if turned or worth:
+                known += upside_down
     told = habits() or known or verdict or otherwise() or _blind(answer, case, unpack, scores)
-    return judged(*head, properties, told, note)
+    return judged(*head, properties, told or upside_down, note)
 
 
 def _verdict(scores: np.ndarray, each: str) -> tuple[str, ...]:

@@ -626,3 +626,7 @@ BLIND_1D = [
 ]
 
 MISTAKES = {"1a": MISTAKES_1A, "1b": MISTAKES_1B, "1c": MISTAKES_1C, "1d": MISTAKES_1D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "1b": 17  # two prompts: of each two tables of logits and one of wins
+}

@@ -705,11 +705,7 @@ MISTAKES_3D = (
         "harm_with_reward",
         "You ask whether the judge's verdict goes with reward or log-ratio. Asked is whether harm has become more "
         "common: compare how often it is found before and after.",
-        (
-            lambda ref, policy, judge: _with_verdict(policy, judge, "reward"),
-            lambda ref, policy, judge: _with_verdict(policy, judge, "log_ratio"),
-            _ratio_where_harmful,
-        ),
+        (lambda ref, policy, judge: _with_verdict(policy, judge, "reward"), _ratio_where_harmful),
         ("separates",),
     ),
     Mistake(
@@ -735,3 +731,7 @@ BLIND_3D = [
 ]
 
 MISTAKES = {"3a": MISTAKES_3A, "3b": MISTAKES_3B, "3c": MISTAKES_3C, "3d": MISTAKES_3D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "3b": 25
+}

@@ -695,3 +695,7 @@ BLIND_4D = [
 ]
 
 MISTAKES = {"4a": MISTAKES_4A, "4b": MISTAKES_4B, "4c": MISTAKES_4C, "4d": MISTAKES_4D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "4a": 19  # two tables of logits, three tokens, two words
+}

@@ -1125,3 +1125,7 @@ BLIND_5D = [
 ]
 
 MISTAKES = {"5a": MISTAKES_5A, "5b": MISTAKES_5B, "5c": MISTAKES_5C, "5d": MISTAKES_5D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "5b": 18
+}

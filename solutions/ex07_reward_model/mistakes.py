@@ -1038,3 +1038,8 @@ MISTAKES_7D = (
 )
 
 MISTAKES = {"7a": MISTAKES_7A, "7b": MISTAKES_7B, "7c": MISTAKES_7C, "7d": MISTAKES_7D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "7a": 13,
+    "7b": 23,  # two prompts with two responses and a pair each, or more
+}

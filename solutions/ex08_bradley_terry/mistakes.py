@@ -909,3 +909,7 @@ MISTAKES_8D = (
 )
 
 MISTAKES = {"8a": MISTAKES_8A, "8b": MISTAKES_8B, "8c": MISTAKES_8C, "8d": MISTAKES_8D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "8b": 18
+}

@@ -1241,3 +1241,8 @@ MISTAKES_9D = (
 )
 
 MISTAKES = {"9a": MISTAKES_9A, "9b": MISTAKES_9B, "9c": MISTAKES_9C, "9d": MISTAKES_9D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "9a": 17,  # logits of three tokens and two words, and padding beside a reply
+    "9b": 14,
+}

@@ -1208,3 +1208,7 @@ MISTAKES_10D = (
 )
 
 MISTAKES = {"10a": MISTAKES_10A, "10b": MISTAKES_10B, "10c": MISTAKES_10C, "10d": MISTAKES_10D}
+
+NUMBERS_SHOWN = {  # in the failing input that the panel shows, where it is more than twelve
+    "10b": 22  # two prompts with three samples: of two, the effective number says nothing
+}
