@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 ELSEWHERE = (
     ". If you changed nothing above: training comes out anew on another processor, and a bound may be missed there. "
-    "os.environ['LESSON_SEED'] = '0' in the first cell, after `import os`, records it and goes on"
+    "Run `import os; os.environ['LESSON_SEED'] = '0'` and then this cell again: the miss is recorded, and you can go on"
 )
 
 
