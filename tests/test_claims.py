@@ -78,10 +78,10 @@ def test_a_missed_claim_is_an_assertion_error_that_says_both_numbers():
 
 
 def test_what_a_miss_advises_lets_the_same_cell_go_on(monkeypatch, capsys):
-    monkeypatch.delenv("LESSON_SEED", raising=False)
+    monkeypatch.setenv("LESSON_SEED", "0")  # so that it is put back
+    monkeypatch.delenv("LESSON_SEED")
     with pytest.raises(ClaimError) as raised:
         claims.section("5.2")("trained", 0.3, above=0.8)
-    monkeypatch.setenv("LESSON_SEED", "")  # so that it is put back
     exec(re.search(r"`(import os; .*?)`", str(raised.value))[1], {})
     claims.section("5.2")("trained", 0.3, above=0.8)
     assert capsys.readouterr().out.startswith("✗ §5.2 trained: ")
