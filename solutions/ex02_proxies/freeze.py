@@ -259,7 +259,7 @@ def cases() -> dict[str, dict[str, Any]]:
             "suspicion",
             "regressed proxies score above healthy ones",
             points_from=0.75,
-            full_from=0.9,
+            full_from=0.95,
             wrong=(),
             upside_down=mistakes.UPSIDE_DOWN,
             hidden=hidden_runs,

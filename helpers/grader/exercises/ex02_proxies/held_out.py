@@ -55,9 +55,16 @@ class Oracle:
         return float(self._gold[place])
 
 
+def ratings(stored: dict[str, Any]) -> np.ndarray:
+    """Gold ratings of a system in ascending order of the proxy's score, (N,)."""
+    value = np.zeros(128, dtype=int)
+    value[[ord(digit) for digit in DIGITS]] = np.arange(len(DIGITS))
+    return value[np.frombuffer(stored["gold"].encode("ascii"), dtype=np.uint8)]
+
+
 def proxy_system(stored: dict[str, Any]) -> tuple[np.ndarray, Oracle]:
     """A system of 2d as the learner gets it: scores, (N,), and the function to ask. Fresh, nothing asked yet."""
-    rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
+    rating = ratings(stored)
     n = len(rating)
     grid = np.log(
         (np.arange(n) + 0.5) / (n - np.arange(n) - 0.5)
@@ -81,7 +88,7 @@ def practice_proxies() -> list[tuple[np.ndarray, Oracle, str]]:
 
 def _told(stored: dict[str, Any]) -> str:
     """One line about a system, for the panel."""
-    rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
+    rating = ratings(stored)
     return f"mean gold {rating.mean():.1f}, of the best of {DRAWS} by the proxy {selected_gold(rating):.1f}"
 
 
