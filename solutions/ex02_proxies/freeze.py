@@ -258,7 +258,7 @@ def cases() -> dict[str, dict[str, Any]]:
             "which proxy is wrong where it selects?",
             "suspicion",
             "regressed proxies score above healthy ones",
-            points_from=0.75,
+            points_from=0.8,
             full_from=0.95,
             wrong=(),
             upside_down=mistakes.UPSIDE_DOWN,
