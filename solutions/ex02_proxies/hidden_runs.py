@@ -34,7 +34,7 @@ TOP = 50  # so many best-scored spread alike in gold in both systems of a pair
 POOL = 200  # systems of each kind to find pairs among
 FROZEN_RUNS = 50  # of each kind
 # frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-TRIED_SEEDS, FROZEN_SEED = range(20, 40), 34
+TRIED_SEEDS, FROZEN_SEED = range(20, 40), 25
 PRACTICE_SEED, MEASURED_SEEDS = 1002, range(300, 500)
 
 
