@@ -109,7 +109,7 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
 def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tuple[str, ...]:
     """What the places that an answer asked about say about it: the message of a recognised habit, or nothing."""
     places = [  # 0 for the worst-scored, 1 for the best-scored of a system
-        (scores[:, None] > scores).mean(1)[list(oracle.asked)]
+        (scores[list(oracle.asked), None] > scores).mean(1)
         for scores, oracle in calls
         if oracle.asked
     ]
