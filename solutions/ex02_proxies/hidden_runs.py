@@ -5,10 +5,10 @@ is gold plus noise, but a few responses have found out what it likes: they score
 picking the best of ``DRAWS`` responses by the proxy then helps or harms is known exactly, from all the gold ratings.
 
 The systems that are kept come in pairs, one healthy and one regressed, as close as can be found in two numbers: the
-proxy's accuracy over all pairs of responses, and how far the gold of its ``TOP`` best-scored spreads. Bad responses
-among good ones spread it; in a healthy system those that please the proxy do so as well, by being of any worth. Raters
-differ in mean and in range, so that gold says little without what is usual in its system. Scores are handed out on one
-fixed grid (only their order could differ between proxies), so they tell nothing by themselves.
+proxy's accuracy over all pairs of responses, and how far the gold of its ``TOP`` best-scored spreads beside that of
+all. (Bad responses among good ones spread it, and so do responses of all kinds in a healthy system.) Raters differ in
+mean and in range, so that gold says little without what is usual in its system. Scores are handed out on one fixed
+grid (only their order could differ between proxies), so they tell nothing by themselves.
 """
 
 from __future__ import annotations
