@@ -8,7 +8,6 @@ import re
 from tools.notebooks import HEADING
 
 LINK = re.compile(r"\[([^\]\n]*)\]\(#([^)\n]*)\)")
-ANCHOR = re.compile(r'<a id="([^"]*)"></a>')
 NO_PROSE = re.compile(
     r"```.*?```|\$\$.*?\$\$|\$[^$\n]*\$|`[^`\n]*`|\[[^\]\n]*\]\([^)\n]*\)|^#+ [^\n]*$", re.M | re.S
 )
@@ -30,15 +29,15 @@ def prose_of(notebook):
 
 
 def targets(notebook):
-    """Where a link can lead: 'cell-id=…' of cells that have this id and, but for the opening ones, the anchor too.
+    """Where a link can lead: 'cell-id=…' of cells that have this id and begin with both anchors of it.
 
-    JupyterLab and Notebook find the cell by its id, other front ends the anchor.
+    JupyterLab and Notebook find the cell by its id, other front ends the anchor. VS Code takes '=' out of a link.
     """
+    anchors = '<a id="cell-id={0}"></a><a id="cell-id{0}"></a>'
     return {
-        anchor
+        f"cell-id={cell.id}"
         for _, cell in prose_of(notebook)
-        for anchor in ANCHOR.findall(cell.source)
-        if anchor == f"cell-id={cell.id}" and cell.source.startswith("<a id=")
+        if cell.source.startswith(anchors.format(cell.id))
     }
 
 

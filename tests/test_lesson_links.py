@@ -53,6 +53,7 @@ def changed(old, new):
         (lost_links, "(#cell-id=2-3)", "(#cell-id=2-9)"),
         (lost_links, "[5.3](#cell-id=5-3)", "[5.3](#cell-id=5-2)"),
         (lost_links, '<a id="cell-id=7-4"></a>', ""),
+        (lost_links, '<a id="cell-id7-4"></a>', ""),
         (headings_without_links, "[↑ all sections](#cell-id=all) · next [7.5]", "[7.5]"),
         (bare_numbers, "[2.3](#cell-id=2-3)", "2.3"),
         (bare_numbers, "section [7](#cell-id=7)", "section 7"),
