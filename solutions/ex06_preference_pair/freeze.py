@@ -397,6 +397,7 @@ def cases() -> dict[str, dict[str, Any]]:
 COMPARED = {
     "number of records, or of comparisons that two people share": hidden_runs.largest_overlap,
     "agreement over all comparisons (`audit`: fewer contradictions)": hidden_runs.few_contradictions,
+    "share of comparisons on which all agree": hidden_runs.of_one_mind,
     "largest share of answers against the others', one person": hidden_runs.contrarian,
     "largest agreement of two people who share 20 comparisons or more": hidden_runs.largest_agreement(
         20

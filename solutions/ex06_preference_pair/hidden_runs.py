@@ -1,11 +1,10 @@
-"""The hidden files of exercise 6d: answers of nine people, or of eight and a copy.
+"""The hidden files of exercise 6d: answers of twelve people, or the same with copies.
 
 Every comparison i has a margin m_i; a person with lapse rate l prefers its first reply with probability
-(1 − l)·σ(m_i) + l/2. Two people are careful and two are not; each of these couples answered many of the same
-comparisons. In a healthy file all answer for themselves. In its regressed twin, with the same comparisons, margins and
-people asked, ``COPIED`` of the answers that the second of the careless couple gave to comparisons of the first are the
-first's. Copies make a file more unanimous; the other people of the twin are a little less careful, so that as many
-answers contradict each other.
+(1 − l)·σ(m_i) + l/2. Eight people are asked about most comparisons: three careful ones, three careless ones and two in
+between; four more about a few. In a healthy file all answer for themselves. Its regressed twin is the same file, but
+of the comparisons that two of the careless ones share, the second has the first's answer on ``COPIED``. So there are
+couples with as many comparisons in common, as many agreed on and as many not, in both.
 """
 
 from __future__ import annotations
@@ -19,20 +18,21 @@ import numpy as np
 from helpers.grader.exercises.ex06_preference_pair.held_out import records
 from helpers.world import Pair
 
-PEOPLE, COMPARISONS = 9, (80, 98)  # in a file; comparisons from, to
-ANSWERS = 5, 6  # to one comparison: from, to
+COMPARISONS = 88, 98  # in a file: from, to
 SPREAD = 6.0  # standard deviation of the margins
-CAREFUL, CARELESS, LONER = (0.0, 0.03), (0.6, 0.8), (0.8, 1.0)  # lapse rates: from, to
-OTHERS = {"healthy": (0.10, 0.34), "regressed": (0.16, 0.40)}
-SHARED = (
-    (66, 74),
-    (56, 64),
-)  # comparisons that both of the careful, both of the careless answered: from, to
-COPIED = 0.7
-FROZEN_RUNS = 20  # of each kind
+CAREFUL, CARELESS, BETWEEN, LONER = (0.0, 0.03), (0.5, 0.7), (0.10, 0.34), (0.8, 1.0)  # lapse rates
+PEOPLE = (*3 * [CAREFUL], *3 * [CARELESS], *5 * [BETWEEN], LONER)
+COPIED_FROM, COPIED_TO = 3, 4  # both careless
+FREQUENT, ASKED = (
+    8,
+    (0.70, 0.85),
+)  # the first of them, and the share of comparisons that each answers
+FURTHER = 1, 2  # answers of the others to one comparison: from, to
+COPIED = 0.75
+FROZEN_RUNS = 24  # of each kind
 # frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-TRIED_SEEDS, FROZEN_SEED = range(20, 40), 23
-PRACTICE_SEED, MEASURED_SEEDS = 1011, range(800, 840)
+TRIED_SEEDS, FROZEN_SEED = range(20, 40), 20
+PRACTICE_SEED, MEASURED_SEEDS = 1011, range(800, 1000)
 
 
 @dataclass(frozen=True)
@@ -59,30 +59,27 @@ def _twins(rng: np.random.Generator) -> tuple[File, File]:
     comparisons = rng.integers(*COMPARISONS, endpoint=True)
     first = 1 / (1 + np.exp(-rng.normal(0, SPREAD, comparisons)))
     asked = _asked(rng, comparisons)
-    rates = [rng.uniform(*CAREFUL, 2), rng.uniform(*CARELESS, 2), rng.uniform(*LONER, 1)]
-    place = rng.uniform(size=PEOPLE - 5)  # of the others, from the most careful to the least
-    order = rng.permutation(PEOPLE)
-    names = tuple(f"P{k}" for k in rng.permutation(90)[:PEOPLE] + 10)
-    twins = []
-    for outcome, (low, high) in OTHERS.items():
-        lapse = np.concatenate([*rates, low + (high - low) * place])[:, None]
-        prefers = rng.random(asked.shape) < (1 - lapse) * first + lapse / 2
-        if outcome == "regressed":
-            copied = asked[2] & asked[3] & (rng.random(comparisons) < COPIED)
-            prefers[3, copied] = prefers[2, copied]
-        twins.append(File(names, np.where(asked, (~prefers).astype(int), -1)[order]))
-    return tuple(twins)
+    lapse = np.array([rng.uniform(*bounds) for bounds in PEOPLE])[:, None]
+    prefers = rng.random(asked.shape) < (1 - lapse) * first + lapse / 2
+    copies = prefers.copy()
+    copied = asked[COPIED_FROM] & asked[COPIED_TO] & (rng.random(comparisons) < COPIED)
+    copies[COPIED_TO, copied] = prefers[COPIED_FROM, copied]
+    order = rng.permutation(len(PEOPLE))
+    names = tuple(f"P{k}" for k in rng.permutation(90)[: len(PEOPLE)] + 10)
+    return tuple(
+        File(names, np.where(asked, (~given).astype(int), -1)[order]) for given in (prefers, copies)
+    )
 
 
 def _asked(rng: np.random.Generator, comparisons: int) -> np.ndarray:
-    """Who answers what, (people, comparisons) bool: the couples what they share, the others fill up."""
-    asked = np.zeros((PEOPLE, comparisons), dtype=bool)
-    for couple, bounds in zip(((0, 1), (2, 3)), SHARED):
-        shared = rng.permutation(comparisons)[: rng.integers(*bounds, endpoint=True)]
-        asked[np.ix_(couple, shared)] = True
+    """Who answers what, (people, comparisons) bool: the frequent ones most, of the others one or two each."""
+    asked = np.zeros((len(PEOPLE), comparisons), dtype=bool)
+    for person in range(FREQUENT):
+        most = round(comparisons * rng.uniform(*ASKED))
+        asked[person, rng.permutation(comparisons)[:most]] = True
     for i in range(comparisons):
-        others = 4 + rng.permutation(PEOPLE - 4)
-        asked[others[: max(rng.integers(*ANSWERS, endpoint=True) - asked[:, i].sum(), 2)], i] = True
+        others = FREQUENT + rng.permutation(len(PEOPLE) - FREQUENT)
+        asked[others[: rng.integers(*FURTHER, endpoint=True)], i] = True
     return asked
 
 
@@ -110,10 +107,11 @@ def by_person(file: list[Pair]) -> dict[str, dict]:
 
 def couples(file: list[Pair]) -> Iterator[tuple[int, int]]:
     """For any two people who share comparisons: how many, and on how many they agree."""
-    for a, b in combinations(by_person(file).values(), 2):
-        shared = a.keys() & b.keys()
-        if shared:
-            yield len(shared), sum(a[c] == b[c] for c in shared)
+    signs = votes(file)
+    shared, balance = abs(signs) @ abs(signs).T, signs @ signs.T
+    for a, b in zip(*np.triu_indices(len(signs), 1)):
+        if shared[a, b]:
+            yield int(shared[a, b]), int(shared[a, b] + balance[a, b]) // 2
 
 
 def few_answers(file: list[Pair]) -> float:
@@ -130,6 +128,12 @@ def agreement(file: list[Pair]) -> float:
 def few_contradictions(file: list[Pair]) -> float:
     """Minus what ``audit`` counts as contradictions."""
     return float(sum(agreed - shared for shared, agreed in couples(file)))
+
+
+def of_one_mind(file: list[Pair]) -> float:
+    """Share of the comparisons of which all answers are the same."""
+    signs = votes(file)
+    return float((np.abs(signs.sum(0)) == np.abs(signs).sum(0)).mean())
 
 
 def largest_agreement(least: int) -> Callable[[list[Pair]], float]:

@@ -1120,8 +1120,7 @@ def _of_either(d):
 
 def _disputed(file) -> float:
     """Share of the comparisons of which not all answers are the same."""
-    signs = hidden_runs.votes(file)
-    return float(np.mean([len({*row[row != 0]}) > 1 for row in signs.T]))
+    return 1 - hidden_runs.of_one_mind(file)
 
 
 def _most_alike(file) -> float:
@@ -1148,7 +1147,7 @@ MISTAKES_6D = (
     Mistake(
         "overall",
         "Your score is how much the whole file agrees. That depends on how clear the comparisons are and how careful "
-        "people are, and one copy among nine people hardly moves it.",
+        "people are, and one copy among twelve people hardly moves it.",
         (hidden_runs.agreement, hidden_runs.few_contradictions),
         ("separates",),
     ),
@@ -1183,7 +1182,7 @@ MISTAKES_6D = (
     ),
     Mistake(
         "all_couples",
-        "Your score is a mean over all couples of people. Thirty-five of the thirty-six have copied nothing: one that "
+        "Your score is a mean over all couples of people. Sixty-five of the sixty-six have copied nothing: one that "
         "has hardly moves a mean. Look for the couple that stands out.",
         (_mean_of_couples,),
         ("separates",),

@@ -51,6 +51,18 @@ def majorities(file: File) -> np.ndarray:
     return np.abs(votes(file).sum(0))
 
 
+def minorities(file: File) -> np.ndarray:
+    """How many dissent, by comparison."""
+    signs = votes(file)
+    return (np.abs(signs).sum(0) - np.abs(signs.sum(0))) / 2
+
+
+def in_standard_errors(file: File) -> np.ndarray:
+    """Agreement of any two people above the file's, in standard errors."""
+    p, shared = hidden_runs.agreement(file), overlaps(file)
+    return (agreed(file) - p * shared) / np.sqrt(p * (1 - p) * shared)
+
+
 def same_text(file: File) -> float:
     """Records that are equal but for the annotator, as a share."""
     texts = Counter((pair.prompt, pair.chosen, pair.rejected) for pair in file)
@@ -79,8 +91,16 @@ OBVIOUS = {
     ),
     "against the others, by person": against_all,
     "clearness of comparisons": majorities,
-    "comparisons of one mind": lambda file: float(
-        (majorities(file) == np.abs(votes(file)).sum(0)).mean()
+    "comparisons of one mind": hidden_runs.of_one_mind,
+    "dissenters of comparisons": minorities,
+    "comparisons with one dissenter": lambda file: float((minorities(file) == 1).mean()),
+    "comparisons with two dissenters": lambda file: float((minorities(file) == 2).mean()),
+    "one dissenter, of the comparisons with any": lambda file: float(
+        (minorities(file) == 1).sum() / (minorities(file) > 0).sum()
+    ),
+    "agreement of two people in standard errors": in_standard_errors,
+    "agreement of two people above the file's": lambda file: (
+        agreed(file) - hidden_runs.agreement(file) * overlaps(file)
     ),
     "answers equal in text": same_text,
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from grading import flowing, graded, measured, source_of
+from grading import flowing, graded, source_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -299,38 +299,48 @@ def test_the_audit_finds_contradictions_and_empty_replies_only():
         assert {f.kind for f in audit(file)} == {"contradiction", "empty"}
 
 
+FILES = hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS)
+
+
 def test_files_are_as_the_question_says():
-    for healthy, regressed in hidden_runs.pairs(hidden_runs.FROZEN_SEED, hidden_runs.FROZEN_RUNS):
+    question, usual = flowing("q6d"), []
+    for healthy, regressed in FILES:
         assert healthy.names == regressed.names
-        assert np.array_equal(healthy.answers < 0, regressed.answers < 0)
-        n, comparisons = (healthy.answers >= 0).sum(0), healthy.answers.shape[1]
-        assert healthy.answers.shape[0] == 9 and 80 <= comparisons <= 98 and set(n) <= {5, 6}
-        both = sorted(((a >= 0) & (b >= 0)).sum() for a, b in combinations(healthy.answers, 2))
-        assert 66 <= both[-1] <= 74 and 56 <= both[-2] <= 64
+        asked = healthy.answers >= 0
+        assert np.array_equal(asked, regressed.answers >= 0)
+        people, comparisons = asked.shape
+        assert people == 12 and 88 <= comparisons <= 98
+        usual += [6 <= n <= 9 for n in asked.sum(0)]
+        share = np.sort(asked.mean(1))
+        assert share[-8] >= 0.69 and share[-1] <= 0.86 and share[-9] < 0.6
+    assert np.mean(usual) > 0.7
+    for stated in ("twelve people", "88 to 98 pairs", "six to nine", "three careful", "70 to 85 %"):
+        assert stated in question
+    assert f"about {hidden_runs.COPIED:.0%}".replace("%", " %") in question
+
+
+def test_a_regressed_file_is_its_healthy_twin_but_for_one_persons_answers():
+    for healthy, regressed in FILES:
+        changed = healthy.answers != regressed.answers
+        (person,) = np.flatnonzero(changed.any(1))
+        places = changed[person]
+        copied = (regressed.answers[:, places] == regressed.answers[person, places]).all(1)
+        assert 8 <= places.sum() <= 35 and copied.sum() >= 2  # the two of them, at least
 
 
 def test_in_most_regressed_files_the_couple_that_dissents_together_is_the_one_that_copied():
-    """The two that share 56 to 64 comparisons, the second most of all couples."""
     right = 0
-    for _, regressed in hidden_runs.pairs(5, 20):
+    for healthy, regressed in FILES:
+        changed = healthy.answers != regressed.answers
         signs = np.where(regressed.answers < 0, 0, 1 - 2 * regressed.answers)
-        couples = list(combinations(range(9), 2))
-        overlap = [((signs[a] != 0) & (signs[b] != 0)).sum() for a, b in couples]
         excess = []
         for both in hidden_runs.dissents(signs):
             one, two = both.sum(1)
             excess.append(both.all(0).sum() - one * two / both.shape[1])
-        right += int(np.argmax(excess)) == int(np.argsort(overlap)[-2])
-    assert right >= 18
-
-
-def test_the_bar_stands_three_standard_deviations_above_what_is_obvious():
-    for name, row in measured("6d")["auc"].items():
-        each = np.array(row["each"])
-        assert (
-            name == "reference answer"
-            or each.mean() + 3 * each.std() < case("6d")["full_points_from"]
-        ), name
+        a, b = list(combinations(range(len(signs)), 2))[int(np.argmax(excess))]
+        same = (signs[a] == signs[b])[changed.any(0)]
+        right += bool(changed[[a, b]].any() and same.all())
+    assert right >= 0.9 * len(FILES)
 
 
 def test_the_couples_of_the_worked_idea_of_6d_stand_in_the_order_of_the_answer():

@@ -1,13 +1,14 @@
-"""The hidden reward models of exercise 7d: twins that rank all held-out pairs alike, and differ in where they are sure.
+"""The hidden reward models of exercise 7d: twins that say the same and are wrong as often, in other slices.
 
 A system is a set of held-out pairs in ``SLICES`` slices and a reward model's margins on them. Underneath lie calibrated
-margins m: the response that they prefer wins with probability σ(|m|). The reward model says T·m instead, with a T of
-its own in every slice; it is too sure where T > 1 and timid where T < 1. In a healthy system no T is above 1. In a
-regressed one a single small slice has a T so large that its forecasts are too sure by ``TOO_SURE`` on average.
+margins m: the response that they prefer wins with probability σ(|m|). The model says T·m instead, with a T of its own in
+every slice, at most 1: a healthy system is calibrated or timid everywhere. In about half of the small slices all pairs
+are nearly as hard as each other (``EVEN``), so that some slices hold many sure mistakes and are calibrated.
 
-Systems come in pairs that share their held-out pairs and outcomes, so that they are right about the same ones. The T of
-the regressed twin's other slices share one factor, which is solved for: the mean confidence over all pairs is that of
-the healthy twin, which leaves every one of them timid (twins of which it does not are drawn again).
+Its regressed twin has the same pairs, slices and margins, up to their sign. Pairs of one small slice on which it was
+right are exchanged for pairs of other slices, of the same confidence, on which it was wrong, until its mean confidence in
+this slice lies ``TOO_SURE`` above its accuracy there. So nothing that is counted over all pairs tells the two apart, and
+no forecast does.
 """
 
 from __future__ import annotations
@@ -19,22 +20,19 @@ import numpy as np
 
 from helpers.grader.exercises.ex07_reward_model.held_out import scored_pairs
 
-SLICES = 5
-SMALL, LARGE = (60, 140), (400, 500)  # pairs in a slice: from, to; one slice is large
-SPREAD, LARGE_SPREAD, TOO_SURE_SPREAD = (
-    (2.0, 6.0),
-    (2.0, 6.0),
-    (0.7, 1.1),
-)  # calibrated |m| is uniform from 0 to this
-TIMID, TIMID_SLICE = (
-    (0.95, 1.0),
-    (0.1, 1.0),
-)  # T of a slice: a factor of the system times one of the slice
-TOO_SURE = (0.12, 0.15)  # mean confidence minus probability of being right, in the one slice
-FROZEN_RUNS = 20  # of each kind
+SLICES = 6
+SMALL, LARGE = (60, 120), (350, 450)  # pairs in a slice: from, to; one slice is large
+# calibrated |m| is uniform from 0 to this
+SPREAD, LARGE_SPREAD, SUSPECT_SPREAD = (0.8, 8.0), (4.0, 6.0), (3.0, 6.0)
+TIMID, LARGE_TIMID, SUSPECT_TIMID = (0.2, 1.0), (0.6, 1.0), (0.6, 0.9)  # T of a slice: from, to
+EVEN, EVEN_TIMID = 0.5, (0.85, 1.0)  # chance that a slice is even, and its T
+EVEN_FROM, EVEN_SPREAD = (1.0, 2.0), 0.5  # the least |m| there: from, to; and the most above it
+TOO_SURE = (0.10, 0.12)  # mean confidence minus accuracy in the one slice, after the exchange
+EXCHANGED_FROM, ALIKE = 8, 1  # tenths: margins of exchanged pairs at least, how far apart at most
+FROZEN_RUNS = 36  # of each kind
 # frozen: of the tried seeds the one whose AUCs lie nearest to the means over many draws (``measured.json``)
-TRIED_SEEDS, FROZEN_SEED = range(20, 40), 21
-PRACTICE_SEED, MEASURED_SEEDS = 1007, range(700, 760)
+TRIED_SEEDS, FROZEN_SEED = range(20, 40), 28
+PRACTICE_SEED, MEASURED_SEEDS = 1007, range(700, 900)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -55,66 +53,62 @@ def _log_uniform(rng: np.random.Generator, bounds: tuple[float, float], size: in
 
 @dataclass(frozen=True)
 class Twins:
-    """Two systems, stored small (margins of chosen over rejected in hundredths), and what is true of them.
+    """Two systems, stored small (margins of chosen over rejected in tenths, slice by slice), and what is true of them.
 
-    suspect: the slice in which the regressed one is too sure, by ``too_sure``. healthy_T, regressed_T: (SLICES,).
+    suspect: the slice in which the regressed one is too sure, by ``too_sure``. T: (SLICES,), of the healthy one.
     """
 
     healthy: dict
     regressed: dict
     suspect: int
     too_sure: float
-    healthy_T: np.ndarray
-    regressed_T: np.ndarray
+    T: np.ndarray
 
 
 def draw(rng: np.random.Generator) -> Twins:
     """A healthy system and its regressed twin."""
-    place, suspect = rng.permutation(SLICES)[
-        :2
-    ]  # of the large slice, and of the one that a regressed model overrates
-    sizes, spread = rng.integers(*SMALL, size=SLICES), _log_uniform(rng, SPREAD, SLICES)
-    sizes[place], spread[place] = rng.integers(*LARGE), _log_uniform(rng, LARGE_SPREAD)
-    spread[suspect] = _log_uniform(rng, TOO_SURE_SPREAD)
+    large, suspect = rng.permutation(SLICES)[:2]
+    sizes = rng.integers(*SMALL, size=SLICES)
+    least, most = np.zeros(SLICES), _log_uniform(rng, SPREAD, SLICES)
+    even = rng.random(SLICES) < EVEN
+    least[even] = rng.uniform(*EVEN_FROM, size=even.sum())
+    most[even] = least[even] + EVEN_SPREAD
+    T = np.where(even, rng.uniform(*EVEN_TIMID, size=SLICES), rng.uniform(*TIMID, size=SLICES))
+    sizes[large], least[[large, suspect]] = rng.integers(*LARGE), 0.0
+    most[large], most[suspect] = _log_uniform(rng, LARGE_SPREAD), _log_uniform(rng, SUSPECT_SPREAD)
+    T[large], T[suspect] = rng.uniform(*LARGE_TIMID), rng.uniform(*SUSPECT_TIMID)
     slices = np.repeat(np.arange(SLICES), sizes)
-    calibrated = spread[slices] * rng.random(len(slices))
-    sign = np.where(rng.random(len(slices)) < _sigmoid(calibrated), 1, -1)
-
-    healthy_T = rng.uniform(*TIMID) * rng.uniform(*TIMID_SLICE, size=SLICES)
-    regressed_T, too_sure = rng.uniform(*TIMID_SLICE, size=SLICES), rng.uniform(*TOO_SURE)
-    inside = calibrated[slices == suspect]
-    right = _sigmoid(inside).mean()
-    regressed_T[suspect] = _solve(
-        lambda T: _sigmoid(T * inside).mean() - right, too_sure, 1.0, 60.0
-    )
-
-    def scaled(factor: float) -> np.ndarray:
-        return np.where(np.arange(SLICES) == suspect, regressed_T, factor * regressed_T)
-
-    def confidence(T: np.ndarray) -> float:
-        return _sigmoid(T[slices] * calibrated).mean()
-
-    regressed_T = scaled(
-        _solve(lambda factor: confidence(scaled(factor)), confidence(healthy_T), 0.0, 4.0)
-    )
-    if np.delete(regressed_T, suspect).max() > 1:  # a second slice would be too sure: draw again
+    calibrated = rng.uniform(least[slices], most[slices])
+    right = rng.random(len(slices)) < _sigmoid(calibrated)
+    said = np.maximum((10 * T[slices] * calibrated).round(), 1).astype(int)  # no ties
+    here, too_sure = slices == suspect, rng.uniform(*TOO_SURE)
+    surplus = _sigmoid(said[here] / 10).sum() - right[here].sum()
+    exchanged = _exchanged(rng, said, right, here, round(too_sure * sizes[suspect] - surplus))
+    if exchanged is None:
         return draw(rng)
-    order = rng.permutation(len(slices))
 
-    def stored(T: np.ndarray) -> dict:
-        hundredths = np.maximum((100 * T[slices] * calibrated).round(), 1).astype(
-            int
-        )  # at least one: no ties
-        names = "".join(map(str, slices[order]))
+    def stored(right: np.ndarray) -> dict:
         return {
-            "margins": (sign * hundredths)[order].tolist(),
-            "slices": names,
+            "margins": " ".join(map(str, np.where(right, said, -said))),
+            "sizes": sizes.tolist(),
             "scores": int(rng.integers(2**31)),
         }
 
-    return Twins(
-        stored(healthy_T), stored(regressed_T), int(suspect), too_sure, healthy_T, regressed_T
-    )
+    return Twins(stored(right), stored(exchanged), int(suspect), too_sure, T)
+
+
+def _exchanged(rng, said, right, here, number: int) -> np.ndarray | None:
+    """``right`` after ``number`` exchanges of a right pair ``here`` for a wrong one elsewhere.
+
+    None if it is no positive number, or there are fewer.
+    """
+    after, sure, left = right.copy(), said >= EXCHANGED_FROM, number
+    for i in rng.permutation(np.flatnonzero(here & right & sure)):
+        others = np.flatnonzero(~here & ~after & sure & (abs(said - said[i]) <= ALIKE))
+        if left > 0 and len(others):
+            j = others[abs(said[others] - said[i]).argmin()]
+            after[i], after[j], left = False, True, left - 1
+    return after if number > 0 and left <= 0 else None
 
 
 def pairs(seed: int, n: int) -> list[tuple[dict, dict]]:
@@ -205,6 +199,16 @@ def mean_slice_ece(chosen, rejected, slices) -> float:
 def largest_slice_ece(chosen, rejected, slices) -> float:
     """Largest ECE of a slice."""
     return float(np.max(_by_slice(overall_ece)(chosen, rejected, slices)))
+
+
+def least_slice_accuracy(chosen, rejected, slices) -> float:
+    """Largest share of a slice that the model ranks wrongly."""
+    return float(np.max(_by_slice(accuracy)(chosen, rejected, slices)))
+
+
+def largest_slice_loss(chosen, rejected, slices) -> float:
+    """Largest mean −log σ(margin) of a slice."""
+    return float(np.max(_by_slice(log_loss)(chosen, rejected, slices)))
 
 
 def largest_absolute_gap(chosen, rejected, slices) -> float:

@@ -943,8 +943,8 @@ def _share_right(margin) -> float:
 MISTAKES_7D = (
     Mistake(
         "accuracy",
-        "Your score orders the models as their accuracy does. Twins rank every pair alike: what differs is how sure "
-        "they are.",
+        "Your score orders the models as their accuracy does. Twins are right equally often: what differs is where "
+        "they are wrong, and how sure they were.",
         (hidden_runs.accuracy, lambda *system: -hidden_runs.accuracy(*system)),
         ("separates",),
     ),
@@ -966,7 +966,7 @@ MISTAKES_7D = (
         (
             hidden_runs.log_loss,
             lambda *system: -hidden_runs.log_loss(*system),
-            lambda *system: max(_in_slices(_lost, *system)),
+            hidden_runs.largest_slice_loss,
         ),
         ("separates",),
     ),
@@ -1004,7 +1004,7 @@ MISTAKES_7D = (
     Mistake(
         "ranks",
         "Your score stays the same if all margins are three times as large: it knows which response of a pair is "
-        "preferred, not how sure the model is of it. Twins rank every pair alike.",
+        "preferred, not how sure the model is of it. Where pairs are hard a model is often wrong, and knows it.",
         (
             lambda *system: -min(_in_slices(_share_right, *system)),
             lambda *system: float(np.std(_in_slices(_share_right, *system))),

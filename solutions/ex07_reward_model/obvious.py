@@ -35,6 +35,12 @@ def _brier(chosen, rejected, slices) -> float:
     return float(((sure - (chosen > rejected)) ** 2).mean())
 
 
+def _accuracy_where_sure(chosen, rejected, slices) -> float:
+    """Share of the forecasts above 0.8 that are right; 1 where there are none."""
+    sure = _confidence(chosen, rejected, slices) > 0.8
+    return float((chosen > rejected)[sure].mean()) if sure.any() else 1.0
+
+
 WHOLE: dict[str, Callable[..., float]] = {
     "accuracy": hidden_runs.accuracy,
     "mean margin": hidden_runs.mean_margin,
@@ -46,6 +52,13 @@ WHOLE: dict[str, Callable[..., float]] = {
     "surest mistake": hidden_runs.surest_mistake,
     "spread of margins": lambda *pairs: float(_margin(*pairs).std()),
     "temperature": hidden_runs.overall_temperature,
+}
+SURE: dict[str, Callable[..., float]] = {
+    "sure mistakes": lambda *pairs: float(
+        ((_margin(*pairs) < 0) & (_confidence(*pairs) > 0.8)).mean()
+    ),
+    "sure forecasts": lambda *pairs: float((_confidence(*pairs) > 0.8).mean()),
+    "accuracy where sure": _accuracy_where_sure,
 }
 OBVIOUS = {
     "scores of the chosen": lambda chosen, rejected, slices: chosen,
@@ -59,16 +72,16 @@ OBVIOUS = {
     "losses of pairs": lambda *pairs: np.logaddexp(0, -_margin(*pairs)),
     **WHOLE,
     "mean confidence less accuracy": hidden_runs.overall_gap,
-    "sure mistakes": lambda *pairs: float(
-        ((_margin(*pairs) < 0) & (_confidence(*pairs) > 0.8)).mean()
-    ),
+    **SURE,
     **{
         f"{name}, by slice": _by_slice(metric)
-        for name, metric in WHOLE.items()
+        for name, metric in {**WHOLE, **SURE}.items()
         if name != "temperature"
     },
     "absolute gap, by slice": lambda *pairs: np.abs(_by_slice(hidden_runs.overall_gap)(*pairs)),
-    "accuracy where sure": lambda *pairs: (_margin(*pairs) > 0)[_confidence(*pairs) > 0.8],
+    "correlation of confidence and right, by slice": _by_slice(
+        lambda *pairs: correlation(_confidence(*pairs), _margin(*pairs) > 0)
+    ),
     "correlation of confidence and right": lambda *pairs: correlation(
         _confidence(*pairs), _margin(*pairs) > 0
     ),

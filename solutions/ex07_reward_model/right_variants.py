@@ -130,7 +130,7 @@ def sharpness_torch(chosen, rejected, slices):
     """One Newton step of log T away from 1, per slice, in units of its error; a tensor of one element."""
     margin = torch.tensor(chosen - rejected)
     found = []
-    for s in range(5):
+    for s in range(6):
         m = margin[torch.tensor(slices == s)]
         slope = (m * torch.sigmoid(-m)).sum()  # of the log-likelihood in 1/T, at 1
         curvature = (m**2 * torch.sigmoid(m) * torch.sigmoid(-m)).sum()

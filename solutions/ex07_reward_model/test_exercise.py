@@ -375,49 +375,69 @@ def reached(metric) -> float:
 
 @pytest.fixture(scope="module")
 def drawn():
-    """The twins that are frozen, and twenty fresh ones."""
+    """The twins that are frozen, and as many fresh ones."""
     streams = [np.random.default_rng(seed) for seed in (hidden_runs.FROZEN_SEED, 1)]
-    return [hidden_runs.draw(rng) for rng in streams for _ in range(20)]
+    return [hidden_runs.draw(rng) for rng in streams for _ in range(hidden_runs.FROZEN_RUNS)]
 
 
-def test_twins_rank_alike_and_are_as_sure_on_average(drawn):
+def in_order(stored: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Margins of chosen over rejected and slices, (N,) each, as they are stored."""
+    margins = np.array(stored["margins"].split(), dtype=float) / 10
+    return margins, np.repeat(np.arange(hidden_runs.SLICES), stored["sizes"])
+
+
+def _said(margins: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.abs(margins)))
+
+
+def test_twins_say_the_same_and_are_wrong_as_often_at_every_level(drawn):
     for twins in drawn:
-        (c, r, slices), (c2, r2, slices2) = map(
-            held_out.scored_pairs, (twins.healthy, twins.regressed)
-        )
+        (healthy, slices), (regressed, other) = map(in_order, (twins.healthy, twins.regressed))
+        assert np.array_equal(slices, other) and np.array_equal(abs(healthy), abs(regressed))
+        assert healthy.all() and (healthy < 0).sum() == (regressed < 0).sum()
+        wrong = [np.sort(-m[m < 0]) for m in (healthy, regressed)]
+        assert abs(wrong[0] - wrong[1]).max() <= hidden_runs.ALIKE / 10 + 1e-9
+        turned = healthy != regressed
+        assert (regressed[turned & (slices == twins.suspect)] < 0).all()
+        assert (regressed[turned & (slices != twins.suspect)] > 0).all() and turned.any()
+
+
+def test_scored_pairs_are_the_stored_ones_in_another_order(drawn):
+    for twins in drawn:
+        margins, slices = in_order(twins.regressed)
+        chosen, rejected, shown = held_out.scored_pairs(twins.regressed)
+        found = sorted(zip(shown.tolist(), (chosen - rejected).round(6).tolist()))
         assert (
-            np.array_equal(slices, slices2)
-            and np.array_equal(c > r, c2 > r2)
-            and not (c == r).any()
+            found == sorted(zip(slices.tolist(), margins.tolist())) and (np.diff(shown) < 0).any()
         )
-        sure = [(1 / (1 + np.exp(-np.abs(a - b)))).mean() for a, b in ((c, r), (c2, r2))]
-        assert sure[0] == pytest.approx(sure[1], abs=1e-3)  # margins have two digits
 
 
-def test_only_one_small_slice_of_a_regressed_model_is_too_sure(drawn):
+def test_one_small_slice_of_a_regressed_model_is_too_sure_by_what_is_stated(drawn):
+    low, high = hidden_runs.TOO_SURE
     for twins in drawn:
-        assert twins.healthy_T.max() <= 1 and np.delete(twins.regressed_T, twins.suspect).max() <= 1
-        size = np.bincount([int(digit) for digit in twins.regressed["slices"]])
-        assert hidden_runs.SMALL[0] <= size[twins.suspect] < hidden_runs.SMALL[1]
-        assert size.max() >= hidden_runs.LARGE[0]
+        assert twins.T.max() <= 1
+        sizes = twins.regressed["sizes"]
+        assert hidden_runs.SMALL[0] <= sizes[twins.suspect] < hidden_runs.SMALL[1]
+        assert max(sizes) >= hidden_runs.LARGE[0]
+        margins, slices = in_order(twins.regressed)
+        here = margins[slices == twins.suspect]
+        surplus = _said(here).mean() - (here > 0).mean()
+        rounded = 0.5 / len(here) + 1e-9  # to whole pairs
+        assert surplus == pytest.approx(twins.too_sure, abs=rounded)
+        assert low <= twins.too_sure <= high
 
 
-def test_margins_divided_by_their_temperature_are_calibrated_and_the_surplus_is_as_stated(drawn):
+def test_margins_of_a_healthy_model_divided_by_their_temperature_are_calibrated(drawn):
     margins, right = [], []
     for twins in drawn:
-        for stored, T in ((twins.healthy, twins.healthy_T), (twins.regressed, twins.regressed_T)):
-            chosen, rejected, slices = held_out.scored_pairs(stored)
-            margins.append(np.abs(chosen - rejected) / T[slices])
-            right.append(chosen > rejected)
-        here = slices == twins.suspect
-        sure, fair = (1 / (1 + np.exp(-m[here])) for m in (np.abs(chosen - rejected), margins[-1]))
-        assert (sure - fair).mean() == pytest.approx(twins.too_sure, abs=2e-3)
-        assert hidden_runs.TOO_SURE[0] <= twins.too_sure <= hidden_runs.TOO_SURE[1]
+        stored, slices = in_order(twins.healthy)
+        margins.append(np.abs(stored) / twins.T[slices])
+        right.append(stored > 0)
     margins, right = np.concatenate(margins), np.concatenate(right)
-    for low in (0.0, 0.5, 1.0, 2.0, 3.0):
+    for low in (0.5, 1.0, 1.5, 2.0, 3.0):
         some = (margins >= low) & (margins < low + 0.5)
-        off = (1 / (1 + np.exp(-margins)) - right)[some]
-        assert abs(off.mean()) < 4 * 0.5 / np.sqrt(some.sum() / 2)  # twins share their outcomes
+        off = (_said(margins) - right)[some]
+        assert abs(off.mean()) < 4 * 0.5 / np.sqrt(some.sum())
 
 
 def test_stored_models_are_the_drawn_ones():
@@ -434,7 +454,9 @@ def test_stored_models_are_the_drawn_ones():
         both[i] for i in order
     ]
     regressed = np.array([s["outcome"] == "regressed" for s in stored])
-    assert regressed.sum() == 20 and list(regressed) == [bool(i % 2) for i in order]
+    assert regressed.sum() == hidden_runs.FROZEN_RUNS and list(regressed) == [
+        bool(i % 2) for i in order
+    ]
     assert (
         0.25 < auc(np.flatnonzero(~regressed), np.flatnonzero(regressed)) < 0.75
     )  # the order says nothing
@@ -444,7 +466,9 @@ def test_stored_models_are_the_drawn_ones():
     )
     smallest, largest = hidden_runs.SMALL[0], hidden_runs.LARGE[1]
     counts = [np.bincount(slices) for _, _, slices in stored_models()[0]]
-    assert all(len(n) == 5 and n.min() >= smallest and n.max() < largest for n in counts)
+    assert all(
+        len(n) == hidden_runs.SLICES and n.min() >= smallest and n.max() < largest for n in counts
+    )
 
 
 def test_where_scores_lie_says_nothing():
@@ -455,17 +479,24 @@ def test_where_scores_lie_says_nothing():
 
 
 def test_obvious_metrics_do_not_separate_the_hidden_models_and_the_answer_does():
-    for metric in (hidden_runs.accuracy, hidden_runs.mean_confidence, hidden_runs.overall_gap):
-        assert 0.45 < reached(metric) < 0.55
     for metric in (
+        hidden_runs.accuracy,
+        hidden_runs.mean_confidence,
+        hidden_runs.overall_gap,
         hidden_runs.overall_ece,
         hidden_runs.overall_temperature,
-        hidden_runs.largest_slice_ece,
-        hidden_runs.surest_mistake,
         hidden_runs.log_loss,
     ):
+        assert 0.48 < reached(metric) < 0.52
+    for metric in (
+        hidden_runs.least_slice_accuracy,
+        hidden_runs.largest_slice_loss,
+        hidden_runs.largest_slice_ece,
+        hidden_runs.surest_mistake,
+    ):
         assert reached(metric) < case("7d")["no_points_up_to"]
-    assert 0.95 < reached(answers.slice_overconfidence) <= reached(answers.sharper_overconfidence)
+    for answer in (answers.slice_overconfidence, answers.sharper_overconfidence):
+        assert reached(answer) >= case("7d")["full_points_from"]
 
 
 def test_metrics_over_all_pairs_are_the_lessons():
@@ -485,13 +516,6 @@ def test_metrics_over_all_pairs_are_the_lessons():
     )
 
 
-def test_the_bar_stands_three_standard_deviations_above_what_is_obvious():
-    for name, row in measured("7d")["auc"].items():
-        each = np.array(row["each"])
-        bound = each.mean() + 3 * each.std()
-        assert name.startswith("reference answer") or bound < case("7d")["full_points_from"], name
-
-
 def test_what_the_text_of_7d_says_of_its_draw_is_true():
     question, hints = flowing("q7d"), flowing("h7d")
     auc_of = {name: row["mean"] for name, row in measured("7d")["auc"].items()}
@@ -501,12 +525,12 @@ def test_what_the_text_of_7d_says_of_its_draw_is_true():
     for stated in (
         f"{fewest} to {most} held-out pairs",
         f"{few} to {many - 1} pairs",
-        f"by {low:.2f} to {high:.2f}",
+        f"{low:.2f} to {high:.2f} above",
         f"{case('7d')['full_points_from']:.2f} earns both",
         f"{case('7d')['no_points_up_to']:.2f} none",
     ):
         assert stated in question, stated
-    for name, near in (("temperature fitted on all pairs", 0.7), ("largest ECE of a slice", 0.6)):
+    for name, near in (("smallest accuracy of a slice", 0.66), ("largest ECE of a slice", 0.7)):
         assert auc_of[name] == pytest.approx(near, abs=0.03) and f"AUC near {near:g}.*" in hints
 
 

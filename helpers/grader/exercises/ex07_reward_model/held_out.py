@@ -17,15 +17,17 @@ Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 def scored_pairs(stored: dict[str, Any]) -> Pairs:
     """A stored system as the arguments of the metric: scores of chosen and rejected, and slices, (N,) each; fresh.
 
-    Margins are stored; where a pair's scores lie is drawn, since pairs say nothing about that.
+    Margins are stored, slice by slice; where a pair's scores lie is drawn, since pairs say nothing about that, and so is
+    the order of the pairs.
     """
-    margins = np.array(stored["margins"])
-    chosen = np.random.default_rng(stored["scores"]).normal(0, 300, size=len(margins)).round()
-    return (
-        chosen / 100,
-        (chosen - margins) / 100,
-        np.array([int(digit) for digit in stored["slices"]]),
+    draw, margins = (
+        np.random.default_rng(stored["scores"]),
+        np.array([*map(int, stored["margins"].split())]),
     )
+    slices = np.repeat(np.arange(len(stored["sizes"])), stored["sizes"])
+    order = draw.permutation(len(margins))
+    chosen = draw.normal(0, 30, size=len(margins)).round()
+    return chosen / 10, (chosen - margins[order]) / 10, slices[order]
 
 
 def practice_reward_models() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
