@@ -54,11 +54,42 @@ def _deviation(place: Callable) -> Callable:
     return metric
 
 
+def _ratio(size: Callable, below: Callable) -> Callable:
+    """How large the gold of the best-scored is, of half the budget, over that of others, of the other half."""
+    half = BUDGET // 2
+
+    def metric(scores, ask):
+        places = np.argsort(scores)[-half:], below(scores)
+        best, others = ([ask(int(i)) for i in where] for where in places)
+        return float(size(best) / (size(others) + 1e-9))
+
+    return metric
+
+
+def _spread_over_mean(scores, ask) -> float:
+    gold = _gold(PLACES["the best-scored"])(scores, ask)
+    return float(gold.std() / gold.mean())
+
+
+SIZES = {"spread": np.std, "range": np.ptp}
+OTHERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "random ones": lambda scores: _random(scores, BUDGET // 2),
+    "ones evenly over the ranks": lambda scores: np.argsort(scores)[:: 2 * len(scores) // BUDGET],
+    "the worst-scored": lambda scores: np.argsort(scores)[: BUDGET // 2],
+    "the next best": lambda scores: np.argsort(scores)[-BUDGET : -(BUDGET // 2)],
+}
+
 OBVIOUS = {
     "scores": lambda scores, ask: scores,
     **{f"gold of {name}": _gold(place) for name, place in PLACES.items()},
     **{f"correlation on {name}": _correlation(PLACES[name]) for name in TYPICAL},
     **{f"score less gold of {name}": _deviation(PLACES[name]) for name in TYPICAL[:2]},
+    **{
+        f"{size} of the best-scored over that of {name}": _ratio(SIZES[size], OTHERS[name])
+        for size in SIZES
+        for name in OTHERS
+    },
+    "spread of the best-scored over their mean": _spread_over_mean,
     "accuracy on random ones": hidden_runs.random_accuracy,
     "accuracy evenly over the ranks": hidden_runs.even_accuracy,
     "worst overestimate among random ones": hidden_runs.random_overestimate,

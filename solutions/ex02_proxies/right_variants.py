@@ -100,6 +100,11 @@ def suspicion_simple(scores, ask):
     return np.mean([ask(i) for i in where]) - np.mean([ask(i) for i in np.argsort(scores)[-20:]])
 
 
+def suspicion_by_halves(scores, ask):
+    """Half of the labels for the best-scored, all alike, half for the first that come; in the raters' own unit."""
+    return np.mean([ask(i) for i in range(50)]) - np.mean([ask(i) for i in scores.argsort()[-50:]])
+
+
 def suspicion_by_correlation(scores, ask):
     """Whether score and gold still go together among the best-scored hundred."""
     where = np.argsort(scores)[-100:]
@@ -117,5 +122,5 @@ RIGHT = {
     "2a": (accuracies_loop, accuracies_numpy, accuracies_torch),
     "2b": (gold_by_groups, gold_by_the_helper, gold_by_counting),
     "2c": (other_examples,),
-    "2d": (suspicion_simple, suspicion_by_correlation, suspicion_by_ranks),
+    "2d": (suspicion_simple, suspicion_by_halves, suspicion_by_correlation, suspicion_by_ranks),
 }

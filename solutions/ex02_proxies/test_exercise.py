@@ -152,8 +152,9 @@ def test_the_world_of_2c_is_one():
 # ---- 2d -----------------------------------------------------------------------------------
 
 
-def ratings_of(stored) -> np.ndarray:
-    return np.array([held_out.DIGITS.index(digit) for digit in stored["gold"]])
+def test_a_rating_is_stored_as_its_digit():
+    stored = {"gold": held_out.DIGITS[::-1]}
+    assert held_out.ratings(stored).tolist() == list(range(len(held_out.DIGITS)))[::-1]
 
 
 def test_hidden_systems_are_what_the_exercise_says():
@@ -162,12 +163,16 @@ def test_hidden_systems_are_what_the_exercise_says():
     n = hidden_runs.FROZEN_RUNS
     assert len(stored) == 2 * n and regressed.sum() == n
     for s in stored:
-        rating = ratings_of(s)
+        rating = held_out.ratings(s)
         gain = (held_out.selected_gold(rating) - rating.mean()) / rating.std()
         assert len(rating) == hidden_runs.N and abs(gain) > hidden_runs.HARM
         assert (gain < 0) == (s["outcome"] == "regressed")
-    accuracy = np.array([hidden_runs.pair_accuracy(ratings_of(s)) for s in stored])
+    accuracy = np.array([hidden_runs.pair_accuracy(held_out.ratings(s)) for s in stored])
     assert 0.4 < auc(accuracy[~regressed], accuracy[regressed]) < 0.6 and accuracy.min() > 0.6
+    ratings = [held_out.ratings(s) for s in stored]
+    spread = np.array([r[-hidden_runs.TOP :].std() / r.std() for r in ratings])
+    assert 0.4 < auc(spread[~regressed], spread[regressed]) < 0.6
+    assert max(np.mean((r == 0) | (r == len(held_out.DIGITS) - 1)) for r in ratings) < 0.01
     values = [np.sort(held_out.proxy_system(s)[0]) for s in stored]
     assert all(np.array_equal(v, values[0]) for v in values)  # scores alone say nothing
     assert (
@@ -186,7 +191,7 @@ def test_pair_accuracy_counts_pairs(seed):
 
 
 def test_selected_gold_is_the_rule_of_2b():
-    rating = ratings_of(case("2d")["runs"][0])[::40]
+    rating = held_out.ratings(case("2d")["runs"][0])[::40]
     n = len(rating)
     uniform = torch.full((n,), 1 / n, dtype=torch.float64)
     expected = answers.best_of_n_gold(uniform, torch.arange(n), torch.tensor(rating), 256)
@@ -267,6 +272,16 @@ def test_what_the_text_of_2d_says_of_its_draw_is_true():
         f"{hidden_runs.HARM:g} standard deviations" in question
         and f"({hidden_runs.N},)" in question
     )
+    words = flowing("q2d")
+    assert hidden_runs.FROZEN_RUNS == 50 == hidden_runs.TOP
+    for said in ("A hundred reward models", "For fifty of them", "its fifty best-scored"):
+        assert said in words
+    # two panels as far apart, in mean and in range, as the text says are among the hidden ones
+    means, spreads = zip(*((r.mean(), r.std()) for r in map(held_out.ratings, case("2d")["runs"])))
+    assert "15 on average, another gives 45" in words and min(means) < 15 < 45 < max(means)
+    assert "up to four times the range" in words and max(spreads) > 3.5 * min(spreads)
+    ends = hidden_runs.RATING_SPREAD
+    assert ends[1] == pytest.approx(4 * ends[0])
 
 
 def test_the_bounds_in_2c_are_those_that_are_checked():

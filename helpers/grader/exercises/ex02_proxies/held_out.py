@@ -55,9 +55,16 @@ class Oracle:
         return float(self._gold[place])
 
 
+def ratings(stored: dict[str, Any]) -> np.ndarray:
+    """Gold ratings of a system in ascending order of the proxy's score, (N,)."""
+    value = np.zeros(128, dtype=int)
+    value[[ord(digit) for digit in DIGITS]] = np.arange(len(DIGITS))
+    return value[np.frombuffer(stored["gold"].encode("ascii"), dtype=np.uint8)]
+
+
 def proxy_system(stored: dict[str, Any]) -> tuple[np.ndarray, Oracle]:
     """A system of 2d as the learner gets it: scores, (N,), and the function to ask. Fresh, nothing asked yet."""
-    rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
+    rating = ratings(stored)
     n = len(rating)
     grid = np.log(
         (np.arange(n) + 0.5) / (n - np.arange(n) - 0.5)
@@ -81,7 +88,7 @@ def practice_proxies() -> list[tuple[np.ndarray, Oracle, str]]:
 
 def _told(stored: dict[str, Any]) -> str:
     """One line about a system, for the panel."""
-    rating = np.array([DIGITS.index(digit) for digit in stored["gold"]])
+    rating = ratings(stored)
     return f"mean gold {rating.mean():.1f}, of the best of {DRAWS} by the proxy {selected_gold(rating):.1f}"
 
 
@@ -102,7 +109,7 @@ def judge(answer: Callable, case: dict[str, Any]) -> Result:
 def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tuple[str, ...]:
     """What the places that an answer asked about say about it: the message of a recognised habit, or nothing."""
     places = [  # 0 for the worst-scored, 1 for the best-scored of a system
-        (scores[:, None] > scores).mean(1)[list(oracle.asked)]
+        (scores[list(oracle.asked), None] > scores).mean(1)
         for scores, oracle in calls
         if oracle.asked
     ]
