@@ -112,6 +112,6 @@ def search_examples() -> dict:
 
 def beta_is_off(run: dict, grade) -> float:
     """|correlation| of proxy and grade over the policy's samples, those with the extreme proxies."""
-    order = run["proxy"].argsort()
+    order = run["proxy"].argsort(kind="stable")
     asked = np.concatenate([order[:30], order[-30:]])
     return abs(np.corrcoef(run["proxy"][asked], grade(asked))[0, 1])

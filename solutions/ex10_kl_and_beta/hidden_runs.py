@@ -153,7 +153,7 @@ def signed_correlation(run: dict, grade) -> float:
 
 def signed_difference(run: dict, grade) -> float:
     """Mean grade of the samples that the proxy likes least minus that of those it likes best."""
-    order = run["proxy"].argsort()
+    order = run["proxy"].argsort(kind="stable")
     return float(grade(order[:30]).mean() - grade(order[-30:]).mean())
 
 

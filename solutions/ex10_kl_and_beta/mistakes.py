@@ -1146,7 +1146,7 @@ MISTAKES_10D = (
             lambda run, grade: (
                 abs(_gain(run, grade(hidden_runs.FIRST))) / run["reference_grades"].std()
             ),
-            lambda run, grade: _gain(run, grade(run["proxy"].argsort()[-30:])),
+            lambda run, grade: _gain(run, grade(run["proxy"].argsort(kind="stable")[-30:])),
         ),
         ("separates",),
     ),

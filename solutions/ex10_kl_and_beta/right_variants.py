@@ -203,7 +203,7 @@ def tables_with_constants_added():
 
 def off_by_thirds(run, grade):
     """Mean grade of the samples that the proxy likes best against those it likes least, in standard errors."""
-    order = np.argsort(run["proxy"])
+    order = np.argsort(run["proxy"], kind="stable")
     low, high = grade(order[:30]), grade(order[-30:])
     error = math.sqrt(low.var(ddof=1) / 30 + high.var(ddof=1) / 30)
     return abs(high.mean() - low.mean()) / error
@@ -211,9 +211,9 @@ def off_by_thirds(run, grade):
 
 def off_by_rank(run, grade):
     """Rank correlation, as a tensor of one element."""
-    order = np.argsort(run["log_ratio"])
+    order = np.argsort(run["log_ratio"], kind="stable")
     asked = np.concatenate([order[:30], order[-30:]])
-    ranks = torch.tensor(grade(asked)).argsort().argsort().double()
+    ranks = torch.tensor(grade(asked)).argsort(stable=True).argsort().double()
     places = torch.arange(60).double()
     return torch.corrcoef(torch.stack([places, ranks]))[0, 1].abs()[None]
 
