@@ -665,7 +665,7 @@ MISTAKES_4D = (
         "one_response",
         "Your score looks at the response that the policy says most often, and at no other. Harm may be spread over "
         "several: take the mean over all samples.",
-        (_most_said, lambda run: -_most_said(run)),
+        (_most_said, lambda run: -_most_said(run), hidden_runs.losing_rate_of_most_said),
         ("separates",),
     ),
     Mistake(

@@ -69,11 +69,14 @@ def loss_float32(policy_logps, ref_logps, beta):
 
 def scores_bradley_terry(run):
     """Qualities by a regularised Bradley-Terry fit on tensors; returns a tensor of one element."""
-    q = torch.zeros(16, dtype=torch.float64)
+    n = 1 + max(
+        int(run[ids].max()) for ids in ("chosen", "rejected", "ref_samples", "policy_samples")
+    )
+    q = torch.zeros(n, dtype=torch.float64)
     chosen, rejected = torch.as_tensor(run["chosen"]), torch.as_tensor(run["rejected"])
-    for _ in range(100):
+    for _ in range(300):
         surprise = torch.sigmoid(q[rejected] - q[chosen])
-        q = q + 0.05 * (
+        q = q + 0.01 * (
             torch.zeros_like(q).index_add(0, chosen, surprise).index_add(0, rejected, -surprise)
             - 0.3 * q
         )
@@ -81,6 +84,12 @@ def scores_bradley_terry(run):
         q[torch.as_tensor(run["ref_samples"])].mean()
         - q[torch.as_tensor(run["policy_samples"])].mean()
     )[None]
+
+
+def losing_rate_of_the_policy(run):
+    """The policy's samples only: pairs are the reference's, whose samples win half of them whatever happens."""
+    won, lost = (np.bincount(run[which], minlength=64) for which in ("chosen", "rejected"))
+    return ((lost + 1) / (won + lost + 2))[run["policy_samples"]].mean()
 
 
 def other_examples():
@@ -103,5 +112,5 @@ RIGHT = {
     "4a": (rewards_numpy_loop, rewards_cross_entropy, rewards_float32),
     "4b": (loss_numpy_loop, loss_torch_loop, loss_float32),
     "4c": (other_examples,),
-    "4d": (scores_bradley_terry,),
+    "4d": (scores_bradley_terry, losing_rate_of_the_policy),
 }

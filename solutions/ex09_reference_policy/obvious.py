@@ -1,4 +1,8 @@
-"""What 9d is answered with before thinking of a log-ratio as a claim about who said a reply."""
+"""What 9d is answered with before thinking of a log-ratio as a claim about who said a reply.
+
+The mean of π/π_ref over the reference's replies, by slice, is not here: with the right reference it is 1, since π sums
+to 1, and with a wrong one it is not. That reads the log-ratio as a claim too, and is among the right variants.
+"""
 
 from __future__ import annotations
 

@@ -198,9 +198,14 @@ def fitted_offset(run) -> float:
     return float(max(found))
 
 
+def weights_of_the_reference(run) -> float:
+    """π/π_ref averages to 1 over replies of the right reference; the worst slice."""
+    return hidden_runs.largest_slice_mass(run)
+
+
 RIGHT = {
     "9a": (reply_logps_in_loops, reply_logps_in_numpy, reply_logps_in_float32),
     "9b": (on_right_reference_in_loops, on_right_reference_in_numpy, on_right_reference_in_float32),
     "9c": (several_pairs, two_groups),
-    "9d": (largest_excess, fitted_offset),
+    "9d": (largest_excess, fitted_offset, weights_of_the_reference),
 }

@@ -11,11 +11,45 @@ from helpers.grader.cases import case
 from helpers.grader.judge_metric import judge_metric
 from helpers.grader.result import Result
 
+# 91 printable characters, none that JSON would escape: an id is one of them, any other number two
+DIGITS = "".join(chr(code) for code in range(35, 127) if code != 92)
+_VALUES = np.zeros(127, dtype=int)
+_VALUES[[ord(digit) for digit in DIGITS]] = np.arange(len(DIGITS))
+LARGEST = len(DIGITS) ** 2 - 1
+
+
+def written(numbers: np.ndarray) -> str:
+    """Whole numbers as text, two characters each. Raises ValueError for one that does not fit."""
+    if numbers.min() < 0 or numbers.max() > LARGEST:
+        raise ValueError(f"{numbers.min()} to {numbers.max()}: expected 0 to {LARGEST}")
+    return "".join(DIGITS[n // len(DIGITS)] + DIGITS[n % len(DIGITS)] for n in numbers.tolist())
+
+
+def _values(text: str) -> np.ndarray:
+    """Of each character, its place among the digits."""
+    return _VALUES[np.frombuffer(text.encode("ascii"), dtype=np.uint8)]
+
+
+def read(text: str) -> np.ndarray:
+    """The numbers that ``written`` wrote."""
+    high, low = _values(text).reshape(-1, 2).T
+    return high * len(DIGITS) + low
+
 
 def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
-    """A run as the learner gets it, from its tables of log-probabilities by response; fresh arrays."""
-    policy, ref = np.array(stored["policy_logps"]), np.array(stored["ref_logps"])
-    chosen, rejected = np.array(stored["chosen"]), np.array(stored["rejected"])
+    """A run as the learner gets it, from its tables of log-probabilities by response; fresh arrays.
+
+    Stored are −log-probabilities in hundredths, how often each response won and was sampled, as ``written``, and the
+    losers in the winners' order, one character each.
+    """
+    policy, ref = -read(stored["policy_logps"]) / 100, -read(stored["ref_logps"]) / 100
+    ids = {
+        name: np.repeat(np.arange(len(ref)), read(stored[name]))
+        for name in ("chosen", "ref_samples", "policy_samples")
+    }
+    rng = np.random.default_rng(0)  # the orders say nothing
+    pairs = rng.permutation(len(ids["chosen"]))
+    chosen, rejected = ids["chosen"][pairs], _values(stored["rejected"])[pairs]
     return {
         "chosen": chosen,
         "rejected": rejected,
@@ -23,8 +57,8 @@ def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
         "policy_rejected_logps": policy[rejected],
         "ref_chosen_logps": ref[chosen],
         "ref_rejected_logps": ref[rejected],
-        "ref_samples": np.array(stored["ref_samples"]),
-        "policy_samples": np.array(stored["policy_samples"]),
+        "ref_samples": rng.permutation(ids["ref_samples"]),
+        "policy_samples": rng.permutation(ids["policy_samples"]),
     }
 
 

@@ -12,24 +12,42 @@ from helpers.grader.judge_metric import Change, judge_metric
 from helpers.grader.result import Result
 
 Run = dict[str, np.ndarray]
+# two characters per number, printable, and none that JSON would escape
+DIGITS = "".join(chr(code) for code in range(35, 127) if code != 92)
+LARGEST = len(DIGITS) ** 2 - 1
+_VALUES = np.zeros(127, dtype=int)
+_VALUES[[ord(digit) for digit in DIGITS]] = np.arange(len(DIGITS))
+
+
+def written(numbers: np.ndarray) -> str:
+    """Whole numbers as text, two characters each. Raises ValueError for one that does not fit."""
+    if numbers.min() < 0 or numbers.max() > LARGEST:
+        raise ValueError(f"{numbers.min()} to {numbers.max()}: expected 0 to {LARGEST}")
+    return "".join(DIGITS[n // len(DIGITS)] + DIGITS[n % len(DIGITS)] for n in numbers.tolist())
+
+
+def read(text: str) -> np.ndarray:
+    """The numbers that ``written`` wrote."""
+    high, low = _VALUES[np.frombuffer(text.encode("ascii"), dtype=np.uint8)].reshape(-1, 2).T
+    return high * len(DIGITS) + low
 
 
 def replies(stored: dict[str, Any]) -> Run:
     """A stored run as the learner gets it, one entry for each reply drawn; fresh arrays.
 
     Stored are, slice after slice and prompt after prompt, −log π and −log π_ref of every reply in hundredths
-    of a nat, and how often it was drawn from either model; ``sizes`` says how many replies are listed for each slice.
+    of a nat, and how often it was drawn from either model, each as ``written``; ``sizes`` says how many replies are
+    listed for each slice.
     """
-    policy, ref = -np.array(stored["policy"]) / 100, -np.array(stored["ref"]) / 100
+    policy, ref = -read(stored["policy"]) / 100, -read(stored["ref"]) / 100
+    by_policy, by_ref = read(stored["by_policy"]), read(stored["by_ref"])
     slices = np.repeat(np.arange(len(stored["sizes"])), stored["sizes"])
-    times = stored["by_policy"] + stored["by_ref"]  # lists: one behind the other
-    row = np.repeat(np.tile(np.arange(len(slices)), 2), times)
-    by_policy = np.arange(len(row)) < sum(stored["by_policy"])
+    row = np.repeat(np.tile(np.arange(len(slices)), 2), np.concatenate([by_policy, by_ref]))
     order = np.random.default_rng(0).permutation(len(row))  # says nothing
-    row, by_policy = row[order], by_policy[order]
+    own, row = (np.arange(len(row)) < by_policy.sum())[order], row[order]
     return {
         "slices": slices[row],
-        "by_policy": by_policy,
+        "by_policy": own,
         "policy_logps": policy[row],
         "ref_logps": ref[row],
     }
