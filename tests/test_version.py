@@ -11,7 +11,11 @@ from helpers.grader.cases import FOLDER
 from solutions import build
 
 ROOT = Path(__file__).parent.parent
-CASES = {"1.0": "c7b8629ac1918c42", "1.1": "3ffbfbd5e9a385c7"}  # of every version
+CASES = {  # of every version
+    "1.0": "c7b8629ac1918c42",
+    "1.1": "3ffbfbd5e9a385c7",
+    "1.2": "408f4198ff8add3b",
+}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from helpers.grader import surroundings
 from helpers.grader.checking import check, progress
 from helpers.grader.exercises import given
 
-VERSION = "1.1"  # of texts and frozen cases; a course notes which one it has released
+VERSION = "1.2"  # of texts and frozen cases; a course notes which one it has released
 __all__ = ["check", "progress", *sorted(given())]
 
 globals().update(given())
