@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 
 import nbformat
+import numpy as np
 import pytest
 from grading import ROOT, SOLVED, UNTOUCHED, executed, source_of
 from nbclient.exceptions import CellExecutionError
@@ -229,6 +230,23 @@ def test_what_is_said_arrives_whole_where_it_can(capsys):
 
 def test_cases_and_notebook_are_in_step_with_solutions(capsys):
     assert build.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_cases_are_in_step_on_a_processor_without_wide_registers():
+    """There NumPy sorts otherwise, and equal numbers come out in another order unless the sort keeps it."""
+    wide = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    env = os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(wide)}
+    env |= {"ATEN_CPU_CAPABILITY": "default"}
+    program = """if True:
+        import sys, numpy
+        from solutions import build
+        print(numpy.show_config(mode="dicts")["SIMD Extensions"].get("found", []))
+        sys.exit(build.main(["--check"]))"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, encoding="utf-8"
+    )
+    assert ran.stdout.startswith("[]") and ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.fixture

@@ -249,11 +249,11 @@ def fake(part: str, above: int, sign: float):
 
 
 def test_a_score_that_is_upside_down_for_the_most_part_is_told_so():
-    upside_down = key("4d", "mistakes").UPSIDE_DOWN
-    result = graded("4d", fake("4d", 15, -1.0))
+    upside_down = key("8d", "mistakes").UPSIDE_DOWN
+    result = graded("8d", fake("8d", 15, -1.0))
     assert result.diagnoses == (upside_down,) and "would reach 0.75" in result.note
-    for answer in (fake("4d", 12, -1.0), fake("4d", 12, 1.0)):
-        result = graded("4d", answer)
+    for answer in (fake("8d", 12, -1.0), fake("8d", 12, 1.0)):
+        result = graded("8d", answer)
         assert result.diagnoses == () and "Turned round" not in result.note
 
 

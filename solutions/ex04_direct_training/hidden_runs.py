@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.grader.exercises.ex04_direct_training.held_out import DIGITS, written
+from helpers.grader.number_text import DIGITS, written
 
 K, FEATURES = 30, 4
 TRAINING_PAIRS, HELD_OUT_PAIRS, SAMPLES = 8, 500, 400

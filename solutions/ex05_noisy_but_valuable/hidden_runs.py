@@ -67,7 +67,7 @@ class Crew:
 def draw(rng: np.random.Generator, errs: np.ndarray, traps: float) -> Crew:
     """A crew with these rates of error, (2, A): where the first reply is better, where the second is."""
     alike = rng.random() < 0.5
-    order = np.argsort(errs.sum(0)) if alike else rng.permutation(ANNOTATORS)
+    order = np.argsort(errs.sum(0), kind="stable") if alike else rng.permutation(ANNOTATORS)
     teams = order.reshape(-1, TEAM)
     elsewhere = (errs - LURED * traps) / (1 - traps)
 

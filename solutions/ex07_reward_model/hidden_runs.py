@@ -1,14 +1,14 @@
 """The hidden reward models of exercise 7d: twins that say the same and are wrong as often, in other slices.
 
 A system is a set of held-out pairs in ``SLICES`` slices and a reward model's margins on them. Underneath lie calibrated
-margins m: the response that they prefer wins with probability σ(|m|). The model says T·m instead, with a T of its own in
-every slice, at most 1: a healthy system is calibrated or timid everywhere. In about half of the small slices all pairs
-are nearly as hard as each other (``EVEN``), so that some slices hold many sure mistakes and are calibrated.
+margins m: the response that they prefer wins with probability σ(|m|). The model says T·m instead, with a T of its own
+in every slice, at most 1: a healthy system is calibrated or timid everywhere. In about half of the small slices all
+pairs are nearly as hard as each other (``EVEN``), so that some slices hold many sure mistakes and are calibrated.
 
 Its regressed twin has the same pairs, slices and margins, up to their sign. Pairs of one small slice on which it was
-right are exchanged for pairs of other slices, of the same confidence, on which it was wrong, until its mean confidence in
-this slice lies ``TOO_SURE`` above its accuracy there. So nothing that is counted over all pairs tells the two apart, and
-no forecast does.
+right are exchanged for pairs of other slices, of the same confidence, on which it was wrong, until its mean confidence
+in this slice lies ``TOO_SURE`` above its accuracy there. So nothing that is counted over all pairs tells the two apart,
+and no forecast does.
 """
 
 from __future__ import annotations

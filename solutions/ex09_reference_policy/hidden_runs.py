@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.grader.exercises.ex09_reference_policy.held_out import LARGEST, Run, replies, written
+from helpers.grader.exercises.ex09_reference_policy.held_out import Run, replies
+from helpers.grader.number_text import LARGEST, written
 
 SLICES, PROMPTS, REPLIES = 4, 6, 12
 DRAWN = 80, 160  # replies to each prompt of a slice, by each of the two models: from, to

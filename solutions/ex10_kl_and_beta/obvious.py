@@ -22,8 +22,12 @@ OBVIOUS = {
         for name in ("proxy", "log_ratio", "reference_proxy", "reference_grades")
     },
     "grades": lambda run, grade: grade(FIRST),
-    "grades of the best by the proxy": lambda run, grade: grade(run["proxy"].argsort(kind="stable")[-60:]),
-    "grades of the worst by the proxy": lambda run, grade: grade(run["proxy"].argsort(kind="stable")[:60]),
+    "grades of the best by the proxy": lambda run, grade: grade(
+        run["proxy"].argsort(kind="stable")[-60:]
+    ),
+    "grades of the worst by the proxy": lambda run, grade: grade(
+        run["proxy"].argsort(kind="stable")[:60]
+    ),
     "grades in standard deviations of the reference's": _standardised,
     "spread of grades over the reference's": lambda run, grade: float(
         _standardised(run, grade).std()

@@ -9,31 +9,8 @@ import numpy as np
 
 from helpers.grader.cases import case
 from helpers.grader.judge_metric import judge_metric
+from helpers.grader.number_text import digits, read
 from helpers.grader.result import Result
-
-# 91 printable characters, none that JSON would escape: an id is one of them, any other number two
-DIGITS = "".join(chr(code) for code in range(35, 127) if code != 92)
-_VALUES = np.zeros(127, dtype=int)
-_VALUES[[ord(digit) for digit in DIGITS]] = np.arange(len(DIGITS))
-LARGEST = len(DIGITS) ** 2 - 1
-
-
-def written(numbers: np.ndarray) -> str:
-    """Whole numbers as text, two characters each. Raises ValueError for one that does not fit."""
-    if numbers.min() < 0 or numbers.max() > LARGEST:
-        raise ValueError(f"{numbers.min()} to {numbers.max()}: expected 0 to {LARGEST}")
-    return "".join(DIGITS[n // len(DIGITS)] + DIGITS[n % len(DIGITS)] for n in numbers.tolist())
-
-
-def _values(text: str) -> np.ndarray:
-    """Of each character, its place among the digits."""
-    return _VALUES[np.frombuffer(text.encode("ascii"), dtype=np.uint8)]
-
-
-def read(text: str) -> np.ndarray:
-    """The numbers that ``written`` wrote."""
-    high, low = _values(text).reshape(-1, 2).T
-    return high * len(DIGITS) + low
 
 
 def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -49,7 +26,7 @@ def unpack_run(stored: dict[str, Any]) -> dict[str, np.ndarray]:
     }
     rng = np.random.default_rng(0)  # the orders say nothing
     pairs = rng.permutation(len(ids["chosen"]))
-    chosen, rejected = ids["chosen"][pairs], _values(stored["rejected"])[pairs]
+    chosen, rejected = ids["chosen"][pairs], digits(stored["rejected"])[pairs]
     return {
         "chosen": chosen,
         "rejected": rejected,

@@ -17,13 +17,11 @@ Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 def scored_pairs(stored: dict[str, Any]) -> Pairs:
     """A stored system as the arguments of the metric: scores of chosen and rejected, and slices, (N,) each; fresh.
 
-    Margins are stored, slice by slice; where a pair's scores lie is drawn, since pairs say nothing about that, and so is
-    the order of the pairs.
+    Margins are stored, slice by slice; where a pair's scores lie is drawn, since pairs say nothing about that, and so
+    is the order of the pairs.
     """
-    draw, margins = (
-        np.random.default_rng(stored["scores"]),
-        np.array([*map(int, stored["margins"].split())]),
-    )
+    draw = np.random.default_rng(stored["scores"])
+    margins = np.array([*map(int, stored["margins"].split())])
     slices = np.repeat(np.arange(len(stored["sizes"])), stored["sizes"])
     order = draw.permutation(len(margins))
     chosen = draw.normal(0, 30, size=len(margins)).round()
@@ -39,9 +37,8 @@ def _told(stored: dict[str, Any]) -> str:
     """One line about a system, for the panel."""
     chosen, rejected, _ = scored_pairs(stored)
     sure, right = np.exp(-np.logaddexp(0, -np.abs(chosen - rejected))), chosen > rejected
-    return (
-        f"{len(chosen)} pairs, {right.mean():.1%} ranked right, mean confidence {sure.mean():.1%}"
-    )
+    share = f"{right.mean():.1%} ranked right"
+    return f"{len(chosen)} pairs, {share}, mean confidence {sure.mean():.1%}"
 
 
 def _moved(chosen, rejected, slices) -> Pairs:

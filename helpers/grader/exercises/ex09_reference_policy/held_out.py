@@ -9,27 +9,10 @@ import numpy as np
 
 from helpers.grader.cases import case
 from helpers.grader.judge_metric import Change, judge_metric
+from helpers.grader.number_text import read
 from helpers.grader.result import Result
 
 Run = dict[str, np.ndarray]
-# two characters per number, printable, and none that JSON would escape
-DIGITS = "".join(chr(code) for code in range(35, 127) if code != 92)
-LARGEST = len(DIGITS) ** 2 - 1
-_VALUES = np.zeros(127, dtype=int)
-_VALUES[[ord(digit) for digit in DIGITS]] = np.arange(len(DIGITS))
-
-
-def written(numbers: np.ndarray) -> str:
-    """Whole numbers as text, two characters each. Raises ValueError for one that does not fit."""
-    if numbers.min() < 0 or numbers.max() > LARGEST:
-        raise ValueError(f"{numbers.min()} to {numbers.max()}: expected 0 to {LARGEST}")
-    return "".join(DIGITS[n // len(DIGITS)] + DIGITS[n % len(DIGITS)] for n in numbers.tolist())
-
-
-def read(text: str) -> np.ndarray:
-    """The numbers that ``written`` wrote."""
-    high, low = _VALUES[np.frombuffer(text.encode("ascii"), dtype=np.uint8)].reshape(-1, 2).T
-    return high * len(DIGITS) + low
 
 
 def replies(stored: dict[str, Any]) -> Run:
