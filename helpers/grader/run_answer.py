@@ -270,5 +270,6 @@ def endless(trial: Trial, inputs: Mapping[str, Inputs]) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        f"Your function did not end on {', '.join(names)}: what is other there than on the inputs before?",
+        f"Your function did not end in time on {', '.join(names)}: what is other there than on the inputs before, or "
+        "is it slow on all?",
     )
