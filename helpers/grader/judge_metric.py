@@ -218,7 +218,7 @@ def _score(outcome) -> float:
 
 
 def _names(given: tuple) -> set[str]:
-    """The names, as a KeyError writes them, in what an answer is given: of a run's arrays. None where it has no dict."""
+    """The names in what an answer is given (of a run's arrays, say), as a KeyError writes them; none without a dict."""
     return {repr(name) for one in given if isinstance(one, dict) for name in one}
 
 
