@@ -272,7 +272,8 @@ def endless(trial: Trial, inputs: Mapping[str, Inputs]) -> tuple[str, ...]:
     ]
     if not names:
         return ()
-    return (
+    told = (
         f"Your function did not end in time on {', '.join(names)}: what is other there than on the inputs before, or "
-        "is it slow on all?",
+        "is it slow on all?"
     )
+    return (told,)
