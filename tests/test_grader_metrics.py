@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from grading import REFERENCE, graded
 
+from helpers.grader import judge_metric
 from helpers.grader.cases import case, parts
 
 BLIND = [part for part in parts() if "blind_to" in case(part)]
@@ -65,9 +66,28 @@ def test_a_verdict_a_text_and_a_name_that_does_not_exist_are_told(part):
     (why,) = graded(part, lambda *run: "regressed").diagnoses
     assert "A text is no score" in why
     (why,) = graded(part, lambda *run: {}["no such name"]).diagnoses
-    assert "'no such name'" in why
+    assert "'no such name' where it does not occur" in why or "the question lists" in why
     (why,) = graded(part, lambda *run: {}[14]).diagnoses
     assert "14 where it does not occur" in why
+
+
+def test_a_key_of_the_data_that_is_missing_somewhere_is_told_as_no_wrong_name():
+    (why,) = graded("6d", lambda records: {}["P31"]).diagnoses
+    assert "'P31' where it does not occur" in why
+    (why,) = graded("4d", lambda run: run["samples"]).diagnoses
+    assert "'samples'" in why and "the question lists" in why
+
+
+def test_an_auc_below_the_bar_is_never_shown_as_the_bar():
+    assert judge_metric._shown(0.91999, 0.92) == "0.919"
+    assert judge_metric._shown(0.92, 0.92) == "0.92" and judge_metric._shown(0.904, 0.92) == "0.90"
+
+
+@pytest.mark.parametrize("part", ["6d", "9d"])
+def test_what_a_tuple_holds_is_told_as_part_of_the_tuple(part):
+    result = graded(part, lambda *run: (1.0, "slice 2"))
+    assert result.failure.yours == "returned a tuple with a str in it"
+    assert "yours is a tuple" in result.diagnoses[0]
 
 
 def test_a_judge_that_sees_a_part_of_the_samples_is_noticed():

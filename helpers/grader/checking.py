@@ -29,8 +29,8 @@ STOPPED = (
     "not slow but endless: which condition of its loop never changes on these inputs?"
 )
 ENDLESS = (
-    "No call of your function came to an end, so each was stopped. What does its loop wait for, and which line inside "
-    "the loop brings that about?"
+    "No call of your function came to an end in time, so each was stopped. What does its loop wait for, and which line "
+    "inside the loop brings that about? Or is it only slow: is there a faster method?"
 )
 
 

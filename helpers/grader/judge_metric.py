@@ -25,7 +25,7 @@ MANY = "One {each} is to get one number, and yours gets {size}: a mean or a sum 
 TEXT = "A text is no score: hand back the number from which you chose it, so that every {each} can be compared."
 NO_NAME = "You look up {name}, and there is no such entry: the question lists what a {each} holds, and its names."
 NO_ENTRY = (
-    "You look up {name} where it does not occur: not everything that stands in one array of a {each} stands in the "
+    "You look up {name} where it does not occur: not everything that stands in one place of a {each} stands in the "
     "others. What should count for what is missing there?"
 )
 NOT_FINITE = (
@@ -78,7 +78,9 @@ def judge_metric(
     head, spec = (case["part"], case["title"], case["points"]), case["properties"][0]
     scores = []
     for number, stored in enumerate(case["runs"]):
-        outcome = attempt(answer, *unpack(stored))
+        given = unpack(stored)
+        names = _names(given)
+        outcome = attempt(answer, *given)
         try:
             scores.append(_score(outcome))
         except Unusable as error:
@@ -89,14 +91,14 @@ def judge_metric(
             failure = Failure(where, str(error), "one finite number", heading)
             prop = Property(spec["key"], spec["name"], spec["points"], 0.0, failure)
             status = "error" if number == 0 else "wrong"
-            return Result(*head, status, (prop,), _unusable(outcome, each))
+            return Result(*head, status, (prop,), _unusable(outcome, each, names))
     scores = np.array(scores)
     regressed = np.array([stored["outcome"] == "regressed" for stored in case["runs"]])
     reached = auc(scores[~regressed], scores[regressed])
     low, high = case["no_points_up_to"], case["full_points_from"]
     earned = round(spec["points"] * min(max((reached - low) / (high - low), 0.0), 1.0), 2)
     note = (
-        f"AUC {reached:.2f}: so often does a regressed {each} score above a healthy one. "
+        f"AUC {_shown(reached, high)}: so often does a regressed {each} score above a healthy one. "
         f"Full points from {high:g}, none up to {low:g}."
     )
     failure = None if reached >= high else _confusion(case["runs"], scores, regressed, told, each)
@@ -125,6 +127,12 @@ def judge_metric(
                 known += upside_down
     told = habits() or known or verdict or otherwise() or _blind(answer, case, unpack, scores)
     return judged(*head, properties, told or upside_down, note)
+
+
+def _shown(reached: float, bar: float) -> str:
+    """An AUC in two digits; in three, cut off, where two would round it up to the bar that it does not reach."""
+    text = f"{reached:.2f}"
+    return text if reached >= bar or float(text) < bar else f"{np.floor(1000 * reached) / 1000:.3f}"
 
 
 def _verdict(scores: np.ndarray, each: str) -> tuple[str, ...]:
@@ -209,13 +217,22 @@ def _score(outcome) -> float:
     return value.item()
 
 
-def _unusable(outcome, each: str) -> tuple[str, ...]:
-    """Why a score that came back is none: nothing, no number, several, NaN, infinity; or a look-up in vain."""
+def _names(given: tuple) -> set[str]:
+    """The names in what an answer is given (of a run's arrays, say), as a KeyError writes them; none without a dict."""
+    return {repr(name) for one in given if isinstance(one, dict) for name in one}
+
+
+def _unusable(outcome, each: str, names: set[str]) -> tuple[str, ...]:
+    """Why a score that came back is none: nothing, no number, several, NaN, infinity; or a look-up in vain.
+
+    A text that is looked up may be a name or one of the data: a name only where the run has ``names``, and not this.
+    """
     if outcome.error:
         raised, _, name = outcome.error.partition(": ")
         if raised != "raised KeyError":
             return ()
-        return ((NO_NAME if name.startswith("'") else NO_ENTRY).format(each=each, name=name),)
+        no_name = name.startswith("'") and names and name not in names
+        return ((NO_NAME if no_name else NO_ENTRY).format(each=each, name=name),)
     if type(outcome.value) is str:
         return (TEXT.format(each=each),)
     try:

@@ -97,7 +97,8 @@ def plain(value: Any) -> np.ndarray:
         raise Unusable(f"returned a {type_name(value)} that cannot be read as numbers") from error
 
 
-def _plain(value: Any) -> np.ndarray:
+def _plain(value: Any, outer: str = "") -> np.ndarray:
+    """outer: the list or tuple in which the value stands, of which the message tells then."""
     kind = type(value)  # exact types: a subclass may override everything
     if value is None:
         raise Unusable("returned None")
@@ -108,7 +109,8 @@ def _plain(value: Any) -> np.ndarray:
     if kind in (list, tuple):
         if blank(value[:MAX_ENTRIES]):
             raise Unusable(f"returned a {kind.__name__} with None in it")
-        entries = [_plain(entry) for entry in value[:MAX_ENTRIES]]
+        around = outer or kind.__name__
+        entries = [_plain(entry, around) for entry in value[:MAX_ENTRIES]]
         if len(value) > MAX_ENTRIES:
             raise Unusable(f"returned a {kind.__name__} of {len(value)} entries")
         return np.array(entries, dtype=np.float64)
@@ -117,7 +119,8 @@ def _plain(value: Any) -> np.ndarray:
         if array.dtype.kind not in "biuf":
             raise Unusable(f"returned an array of {array.dtype}")
         return array.astype(np.float64)
-    raise Unusable(f"returned a {type_name(value)}")
+    found = type_name(value)
+    raise Unusable(f"returned a {outer} with a {found} in it" if outer else f"returned a {found}")
 
 
 def numbers_returned(value: Any) -> np.ndarray:
@@ -269,6 +272,8 @@ def endless(trial: Trial, inputs: Mapping[str, Inputs]) -> tuple[str, ...]:
     ]
     if not names:
         return ()
-    return (
-        f"Your function did not end on {', '.join(names)}: what is other there than on the inputs before?",
+    told = (
+        f"Your function did not end in time on {', '.join(names)}: what is other there than on the inputs before, or "
+        "is it slow on all?"
     )
+    return (told,)

@@ -1,4 +1,4 @@
-"""Stopping a call of an answer that does not end.
+"""Stopping a call of an answer that does not end, or not in time.
 
 While a check runs, one thread watches over it. When a call is late, the watcher raises ``TimeUp`` in the thread that
 makes the call, between two steps of its Python code, again and again until the call is left. This needs no signals,
@@ -177,10 +177,15 @@ def _run(call: _Call, function: Callable, arguments: tuple, levels: int) -> Any:
 
 
 def _told(seconds: float) -> str:
-    after = f"was stopped after {seconds:.3g} seconds"
     if seconds < ONE_CALL:
-        after = f"was stopped, as all calls of this check together took {ONE_CHECK:g} seconds"
-    return f"did not end and {after}: which condition of a loop never becomes false here?"
+        return (
+            f"did not end in time: it was stopped when all calls of this check together had taken {ONE_CHECK:g} "
+            "seconds. Is there a faster method, or does a loop never end?"
+        )
+    return (
+        f"did not end within {ONE_CALL:g} seconds and was stopped: which condition of a loop never becomes false here? "
+        "If none, which step takes so long?"
+    )
 
 
 def _insist(frame: Any) -> None:

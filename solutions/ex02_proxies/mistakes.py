@@ -547,12 +547,33 @@ def _against_the_worst(many: int) -> Callable:
     return score
 
 
+def _of_the_best_256(scores, ask) -> float:
+    """Mean gold of others minus that of responses drawn from the 256 best-scored, taken for what is selected."""
+    rng, order = np.random.default_rng(0), np.argsort(-scores)
+    best, others = (
+        np.array([ask(int(i)) for i in rng.choice(those, 50, replace=False)])
+        for those in (order[:256], order[256:])
+    )
+    return float((others.mean() - best.mean()) / others.std())
+
+
+def _evenly_of_the_best_256(scores, ask) -> float:
+    order = np.argsort(-scores)
+    best, others = (
+        np.array([ask(int(i)) for i in those]) for those in (order[:256:6], order[256::35])
+    )
+    return float(others.mean() - best.mean())
+
+
 UPSIDE_DOWN = "Your score separates the proxies, but upside down: larger must mean more likely wrong where it selects."
 
 HABITS_2D = {
     "nothing_asked": "You asked for no gold label. Scores alone cannot say what they are worth.",
-    "away_from_the_tail": "Your labels are of typical responses: hardly one in five of the best-scored twentieth. "
-    "There both kinds of proxy are equally right; selection looks elsewhere.",
+    "away_from_the_tail": "Hardly one in five of your labels is of the best-scored twentieth. On typical responses "
+    "both kinds of proxy are equally right; selection looks elsewhere, and there one or a few labels are little to "
+    "go by.",
+    "too_wide": "You spread your labels of the best-scored over too many ranks. The best of 256 draws is not any one "
+    "of the 256 best-scored: how far up among 2,000 does it usually stand?",
     "worst_scored": "Your labels are of the responses that the proxy likes least. Selection never picks those: the "
     "best of 256 comes from the other end of the scores. (Sorting puts the smallest first.)",
     "against_the_worst": "You set what the proxy likes best against what it likes least. The worst-scored "
@@ -575,6 +596,12 @@ MISTAKES_2D = (
             hidden_runs.even_accuracy,
             hidden_runs.random_overestimate,
         ),
+        ("separates",),
+    ),
+    Mistake(
+        "too_wide",
+        HABITS_2D["too_wide"],
+        (_of_the_best_256, _evenly_of_the_best_256),
         ("separates",),
     ),
     Mistake(

@@ -579,6 +579,37 @@ def _each_once(run) -> float:
     )
 
 
+def _gained(run, of: np.ndarray) -> float:
+    """Mean of a number of each response, over the policy's samples, less that over the reference's."""
+    return float(of[run["policy_samples"]].mean() - of[run["ref_samples"]].mean())
+
+
+def _tally(run) -> tuple[np.ndarray, np.ndarray]:
+    wins, losses = (
+        np.bincount(run[outcome], minlength=hidden_runs.K) for outcome in ("chosen", "rejected")
+    )
+    return wins, losses
+
+
+def _pooled(run) -> float:
+    wins, losses = _tally(run)
+    ref, policy = (
+        wins[run[samples]].sum() / (wins + losses)[run[samples]].sum()
+        for samples in ("ref_samples", "policy_samples")
+    )
+    return float(ref - policy)
+
+
+def _losers(run) -> float:
+    wins, losses = _tally(run)
+    return _gained(run, losses > wins)
+
+
+def _wins_by_losses(run) -> float:
+    wins, losses = _tally(run)
+    return -_gained(run, (wins + 1) / (losses + 1))
+
+
 MISTAKES_4D = (
     Mistake(
         "margin",
@@ -672,6 +703,27 @@ MISTAKES_4D = (
         "each_once",
         "You count each sampled response once. How often it was sampled is what training changed.",
         (_each_once,),
+        ("separates",),
+    ),
+    Mistake(
+        "pooled",
+        "You add up wins and comparisons over the samples, and divide the sums. The responses that are compared often "
+        "then weigh most: first the share that each response won, then the mean of these over the samples.",
+        (_pooled,),
+        ("separates",),
+    ),
+    Mistake(
+        "losers",
+        "Your score counts samples of responses that lose more often than they win. One that loses always then weighs "
+        "as much as one that just loses more: what share of its comparisons did it win?",
+        (_losers,),
+        ("separates",),
+    ),
+    Mistake(
+        "wins_by_losses",
+        "You divide wins by losses. For a response that hardly ever loses that has no bound, and a few of these decide "
+        "the mean: how many of all its comparisons did it win?",
+        (_wins_by_losses,),
         ("separates",),
     ),
 )
