@@ -1118,6 +1118,40 @@ def _of_either(d):
     return d.all(0).sum() / d.any(0).sum()
 
 
+def _lift(d):
+    """Joint dissents, in units of what chance would have put there."""
+    return d.all(0).mean() / max(d.mean(1).prod(), 1e-9)
+
+
+def _correlated(d):
+    """Correlation of two people's dissents, in standard errors; 0 where one of them never dissents."""
+    spread = np.sqrt((d.mean(1) * (1 - d.mean(1))).prod())
+    covered = d.all(0).mean() - d.mean(1).prod()
+    return covered / spread * np.sqrt(d.shape[1]) if spread else 0.0
+
+
+def _over_root_expected(d):
+    """Joint dissents above what chance would have put there, by the square root of that."""
+    expected = d.shape[1] * d.mean(1).prod()
+    return (d.all(0).sum() - expected) / np.sqrt(expected) if expected else 0.0
+
+
+def _against(file) -> float:
+    """The largest share of answers against most of the others, ties among them counted as not against."""
+    signs = hidden_runs.votes(file)
+    against = signs * (signs.sum(0) - signs) < 0
+    return float((against.sum(1) / (signs != 0).sum(1)).max())
+
+
+def _unlike(file) -> float:
+    """Of each person the share of the others who answered otherwise, the mean over comparisons; the largest."""
+    signs = hidden_runs.votes(file)
+    others = np.abs(signs).sum(0) - 1
+    otherwise = (others - signs * (signs.sum(0) - signs)) / 2 / np.maximum(others, 1)
+    given = signs != 0
+    return float(((otherwise * given).sum(1) / given.sum(1)).max())
+
+
 def _disputed(file) -> float:
     """Share of the comparisons of which not all answers are the same."""
     return 1 - hidden_runs.of_one_mind(file)
@@ -1174,6 +1208,14 @@ MISTAKES_6D = (
         ("separates",),
     ),
     Mistake(
+        "near_zero",
+        "You compare two people's joint answers against the others with what chance would have put there, and divide "
+        "by something that can be near zero. Two people who stood against the others a few times, and together, then "
+        "score as high as two who did so many times. How many answers does your largest value rest on?",
+        (_largest(_lift, 20), _largest(_correlated, 20), _largest(_over_root_expected, 20)),
+        ("separates",),
+    ),
+    Mistake(
         "whoever",
         "Your score stays the same if the answers to a comparison are dealt out anew among the people who gave them: "
         "it does not know who answered what. A copy is one person's answers under another's name: compare two people.",
@@ -1191,7 +1233,7 @@ MISTAKES_6D = (
         "contrarian",
         "You look for one person who answers unlike the others. Careless people are in healthy files too; a copy takes "
         "two.",
-        (hidden_runs.contrarian, lambda file: -hidden_runs.contrarian(file)),
+        (hidden_runs.contrarian, lambda file: -hidden_runs.contrarian(file), _against, _unlike),
         ("separates",),
     ),
 )

@@ -9,6 +9,7 @@ import random
 import re
 from collections import Counter
 from itertools import combinations
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -347,15 +348,19 @@ def test_the_couples_of_the_worked_idea_of_6d_stand_in_the_order_of_the_answer()
     """As many answers against the others as are stated; the second couple alone exceeds chance by much."""
     stated = flowing("h6d")
 
-    def surplus(n: int, one: int, two: int, both: int) -> float:
-        return both - one * two / n
+    def chance(n: int, one: int, two: int, both: int) -> float:
+        """That so many of two people's dissents, or more, fall on the same comparisons."""
+        ways = (comb(one, k) * comb(n - one, two - k) for k in range(both, min(one, two) + 1))
+        return sum(ways) / comb(n, two)
 
-    assert "five times out of twelve, Di six" in stated and "on four of these nine" in stated
+    assert "nine times out of twenty, Di nine times" in stated
+    assert "agree on sixteen only" in stated and "on seven of these sixteen" in stated
+    assert 20 - 9 - 9 + 7 + 7 == 16
     assert (
         "share sixty pairs" in stated and "twelve times" in stated and "on two of these" in stated
     )
-    assert surplus(12, 5, 6, 4) > 1 > surplus(60, 12, 12, 2)
-    for method in ("5 · 6", "2.5", "chance would"):
+    assert chance(20, 9, 9, 7) < 0.02 and chance(60, 12, 12, 2) > 0.5
+    for method in ("9 · 9", "4.05", "chance would"):
         assert method not in stated
 
 

@@ -928,6 +928,22 @@ def _forecast_of_chosen(margin) -> float:
     return float(np.mean(1 / (1 + np.exp(-margin))))
 
 
+def _missing_in_errors(margin) -> float:
+    """What the forecasts of the chosen lack to 1, in standard errors."""
+    forecast = 1 / (1 + np.exp(-margin))
+    return float((1 - forecast).sum() / np.sqrt((forecast * (1 - forecast)).sum()))
+
+
+def _timidity(margin) -> float:
+    """Accuracy minus mean confidence."""
+    return _share_right(margin) - _sure(margin)
+
+
+def _timidity_in_errors(margin) -> float:
+    sure = 1 / (1 + np.exp(-abs(margin)))
+    return float(((margin > 0) - sure).sum() / np.sqrt((sure * (1 - sure)).sum()))
+
+
 def _lost(margin) -> float:
     return float(np.logaddexp(0, -margin).mean())
 
@@ -980,6 +996,9 @@ MISTAKES_7D = (
             lambda *system: -hidden_runs.mean_margin(*system),
             lambda *system: max(1 - _in_slices(_forecast_of_chosen, *system)),
             lambda *system: float(np.mean(1 - _in_slices(_forecast_of_chosen, *system))),
+            lambda *system: max(_in_slices(_forecast_of_chosen, *system) - 1),
+            lambda *system: max(_in_slices(_missing_in_errors, *system)),
+            lambda *system: -min(_in_slices(_missing_in_errors, *system)),
         ),
         ("separates",),
     ),
@@ -992,12 +1011,14 @@ MISTAKES_7D = (
     ),
     Mistake(
         "no_direction",
-        "Your score is large wherever forecasts and outcomes differ, in either direction. A timid model differs as "
-        "well, and is no danger: keep the sign.",
+        "Your score can grow when forecasts become more timid. A timid model is no danger: only confidence above what "
+        "happens may raise it.",
         (
             hidden_runs.mean_slice_ece,
             hidden_runs.largest_slice_ece,
             hidden_runs.largest_absolute_gap,
+            lambda *system: max(_in_slices(_timidity, *system)),
+            lambda *system: max(_in_slices(_timidity_in_errors, *system)),
         ),
         ("separates",),
     ),

@@ -1160,6 +1160,27 @@ def _correlation(ratio, own) -> float:
     return float(np.corrcoef(ratio, own)[0, 1])
 
 
+def _moved_both_ways(ratio, own) -> float:
+    return float(ratio[own].mean() - ratio[~own].mean())
+
+
+def _lost(ratio, own) -> float:
+    return float(np.logaddexp(0, np.where(own, -ratio, ratio)).mean())
+
+
+def _slope_turned(ratio, own) -> float:
+    """How much too steep the claims are, in standard errors, each claim of the other model."""
+    claim = 1 / (1 + np.exp(ratio))
+    spread = np.sqrt((ratio**2 * claim * (1 - claim)).sum())
+    return float((-ratio * (claim - own)).sum() / spread)
+
+
+def _level_turned(ratio, own) -> float:
+    """Replies of the policy that are claimed above those that are there, in standard errors, claims turned."""
+    claim = 1 / (1 + np.exp(ratio))
+    return float((claim - own).sum() / np.sqrt((claim * (1 - claim)).sum()))
+
+
 MISTAKES_9D = (
     Mistake(
         "moved",
@@ -1170,6 +1191,7 @@ MISTAKES_9D = (
             hidden_runs.kl_of_reference,
             hidden_runs.size_of_ratios,
             hidden_runs.largest_slice_kl,
+            lambda run: max(_in_slices(_moved_both_ways, run)),
         ),
         ("separates",),
     ),
@@ -1182,8 +1204,8 @@ MISTAKES_9D = (
     ),
     Mistake(
         "likelihood",
-        "Your score is how likely the logged reference finds replies. That depends on the prompts: some leave little "
-        "choice. Compare with who really said what.",
+        "Your score changes with how likely replies are, to the policy or to the logged reference. That depends on the "
+        "prompts: some leave little choice. Take log-ratios alone, and compare them with who really said what.",
         (
             hidden_runs.surprised_by_its_own,
             hidden_runs.prefers_the_policy,
@@ -1210,9 +1232,27 @@ MISTAKES_9D = (
         "own_replies",
         "Your score reads the log-ratios of the policy's replies only. What they claim about π_ref, its own replies "
         "would have to bear out.",
+        (lambda run: float(hidden_runs.ratios(run)[run["by_policy"]].std()),),
+        ("separates",),
+    ),
+    Mistake(
+        "one_reply",
+        "One reply decides your score, that with the largest log-ratio. It is large where much was learned, which is "
+        "no fault, and one reply says little: do log-ratios predict who said what?",
         (
-            lambda run: float(hidden_runs.ratios(run)[run["by_policy"]].std()),
+            lambda run: float(hidden_runs.ratios(run).max()),
             lambda run: float(hidden_runs.ratios(run)[run["by_policy"]].max()),
+            lambda run: float(abs(hidden_runs.ratios(run)).max()),
+        ),
+        ("separates",),
+    ),
+    Mistake(
+        "claim_turned",
+        "In your score a reply with a *positive* log-ratio is claimed for the reference. Above 0, the policy says it "
+        "more often.",
+        (
+            lambda run: max(_in_slices(_slope_turned, run)),
+            lambda run: max(_in_slices(_level_turned, run)),
         ),
         ("separates",),
     ),
@@ -1235,6 +1275,7 @@ MISTAKES_9D = (
             lambda run: -hidden_runs.told_apart(run),
             lambda run: -min(_in_slices(_right_sides, run)),
             lambda run: -min(_in_slices(_correlation, run)),
+            lambda run: max(_in_slices(_lost, run)),
         ),
         ("separates",),
     ),

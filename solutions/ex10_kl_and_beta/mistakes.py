@@ -1174,8 +1174,8 @@ MISTAKES_10D = (
     ),
     Mistake(
         "units",
-        "You measure the slope in whatever units proxy and grades have in this run. A number that is large in one "
-        "unit is small in another: compare it with its own scatter.",
+        "Your score changes with the unit of the grades, or of the proxy, which is another in each run. A number that "
+        "is large in one unit is small in another: compare it with its own scatter.",
         (hidden_runs.unscaled, hidden_runs.unscaled_slope, hidden_runs.unscaled_difference),
         ("separates",),
     ),
