@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 CASES = {  # of every version
     "1.0": "c7b8629ac1918c42",
     "1.1": "3ffbfbd5e9a385c7",
-    "1.2": "a362934ce55e72e3",
+    "1.2": "af024d671c271eaa",
 }
 
 
