@@ -11,7 +11,6 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 
 import torch
 
@@ -35,28 +34,31 @@ def until_the_end(steps: int) -> Iterator[int]:
         yield step
 
 
+class _Result:
+    """A result that may have been made, and who makes it. The lock lets its own thread in again.
+
+    So a thread that was stopped while it made the result, wherever that was, never waits for itself.
+    """
+
+    def __init__(self):
+        self.lock, self.made, self.value = threading.RLock(), False, None
+
+
 def once(make: Callable) -> Callable:
     """``make``, remembered for its arguments (positional, hashable).
 
-    What raises is not remembered: whoever waited gets the exception too, and the next call tries again.
+    What raises, an interrupt too, is not remembered: whoever waited makes it again, and so does the next call.
     """
-    made: dict[tuple, Future] = {}
-    lock = threading.Lock()
+    results: dict[tuple, _Result] = {}
 
     @functools.wraps(make)
     def remembered(*given):
-        with lock:
-            first = given not in made
-            result = made.setdefault(given, Future())
-        if first:
-            try:
-                result.set_result(make(*given))
-            except BaseException as error:  # an interrupt too: nothing was made
-                with lock:
-                    del made[given]
-                result.set_exception(error)
-                raise
-        return result.result()
+        result = results.setdefault(given, _Result())
+        with result.lock:
+            if not result.made:
+                result.value = make(*given)
+                result.made = True
+            return result.value
 
     return remembered
 

@@ -29,6 +29,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 PANE = "document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
 IMAGES = """[...document.querySelectorAll('.jp-OutputArea img')].filter(i => i.naturalWidth > 100)
     .map(i => i.src.slice(-80))"""
+UNFOLD = """() => {
+    const folded = [...document.querySelectorAll('.jp-InputPlaceholder')].find(e => e.checkVisibility());
+    if (folded) folded.click();
+    return !!folded;
+}"""
 CHARACTERS = """[...document.querySelectorAll('.jp-RenderedMarkdown > p')].flatMap(p => {
     const range = document.createRange();
     range.selectNodeContents(p);
@@ -80,9 +85,10 @@ def test_a_far_section_is_reached_by_one_click_and_leads_back(lab, page):
         photograph(page, f"section_{name}")
         page.wait_for_function(CLICK, arg="↑ all sections")
     page.wait_for_function(CLICK, arg="1.1")
-    folded = page.locator(".jp-InputPlaceholder:visible")
-    until(lambda: folded.count() or not page.evaluate(f"{PANE}.scrollTop += 300"), "none folded")
-    folded.first.click()
+    until(
+        lambda: page.evaluate(UNFOLD) or not page.evaluate(f"{PANE}.scrollTop += 300"),
+        "none folded",
+    )
     page.locator(".cm-content:has-text('figures.show(')").first.wait_for()
 
 

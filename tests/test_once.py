@@ -64,6 +64,30 @@ def test_what_raises_is_not_remembered_and_is_told_to_whoever_asks():
     assert second_time() == 2 and second_time() == 2
 
 
+def test_a_thread_that_was_stopped_anywhere_does_not_wait_for_itself():
+    """The time limit of a check raises between any two steps: here after each line of ``once`` in turn."""
+    for at in range(1, 12):
+        slow, steps = once(lambda: 7), []
+
+        def stop(frame, event, argument, steps=steps, at=at):
+            if frame.f_code.co_name != "remembered":
+                return None
+            steps.append(event)
+            if len(steps) == at:
+                raise KeyboardInterrupt
+            return stop
+
+        before = sys.gettrace()
+        sys.settrace(stop)
+        try:
+            slow()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert slow() == 7, at
+
+
 def test_who_waited_for_what_raises_hears_it():
     started, go = threading.Event(), threading.Event()
 
