@@ -35,10 +35,7 @@ def until_the_end(steps: int) -> Iterator[int]:
 
 
 class _Result:
-    """A result that may have been made, and who makes it. The lock lets its own thread in again.
-
-    So a thread that was stopped while it made the result, wherever that was, never waits for itself.
-    """
+    """A result and whether it was made. The lock lets a thread that was stopped while making it in again."""
 
     def __init__(self):
         self.lock, self.made, self.value = threading.RLock(), False, None

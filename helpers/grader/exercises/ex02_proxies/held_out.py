@@ -117,9 +117,8 @@ def habits(calls: list[tuple[np.ndarray, Oracle]], case: dict[str, Any]) -> tupl
         return (case["habits"]["nothing_asked"],)
     asked = np.concatenate(places)
     lowest = np.mean(asked <= 0.05) >= 0.2
-    upper = asked[
-        asked >= 0.87
-    ]  # best-scored: at least three in ten labels, yet fewer than six in ten of them on top
+    # too wide: three to seven labels in ten lie up there, yet fewer than six in ten of these on top
+    upper = asked[asked >= 0.87]
     wide = 0.3 <= len(upper) / len(asked) < 0.7 and np.mean(upper >= 0.95) < 0.6
     if wide and not lowest:
         return (case["habits"]["too_wide"],)
