@@ -34,8 +34,13 @@ from helpers.grader.run_answer import attempt, close
 from helpers.grader.time_limit import Stopped, limited, one_check
 from solutions.ex04_direct_training.answers import implicit_rewards as RIGHT
 
-ENDED = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 WRONG = lambda *arguments: torch.zeros(3)
+
+
+@pytest.fixture
+def python_alone(monkeypatch):
+    """Python says nothing of a thread that SystemExit ends. pytest would, and a second one breaks its saying so."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
 
 
 @pytest.fixture
@@ -272,15 +277,13 @@ def test_a_case_changed_in_memory_earns_nothing():
     )
 
 
-@ENDED
-def test_threads_left_running_are_ended():
+def test_threads_left_running_are_ended(python_alone):
     running: list[threading.Thread] = []
     assert judge(after(lambda: keeps_a_thread_running(running)), case("4a")).score == 2.0
     assert len(running) > 3 and not any(thread.is_alive() for thread in running)
 
 
-@ENDED
-def test_a_thread_that_waits_for_ever_holds_nobody_up(monkeypatch):
+def test_a_thread_that_waits_for_ever_holds_nobody_up(python_alone, monkeypatch):
     monkeypatch.setattr(surroundings, "PATIENCE", 0.05)
     gate, waiting = threading.Event(), []
 
@@ -294,6 +297,38 @@ def test_a_thread_that_waits_for_ever_holds_nobody_up(monkeypatch):
         gate.set()
         for thread in waiting:
             thread.join()
+
+
+def test_the_watcher_of_another_check_goes_on(short):
+    """Two checks overlap. The second begins during the first, and its answer outlasts it."""
+    first_runs, second_runs, first_is_over = (threading.Event() for _ in range(3))
+    results = {}
+
+    def waits(*arguments):
+        first_runs.set()
+        assert second_runs.wait(60)
+        return RIGHT(*arguments)
+
+    def outlasts(*arguments):
+        second_runs.set()
+        assert first_is_over.wait(60)
+        for _ in range(100_000_000):
+            pass
+
+    def first():
+        results["first"] = attempt(waits)
+        first_is_over.set()
+
+    def second():
+        results["second"] = judge(outlasts, case("4a"))
+
+    threads = [threading.Thread(target=run) for run in (first, second)]
+    threads[0].start()
+    assert first_runs.wait(60)
+    threads[1].start()
+    for thread in threads:
+        thread.join()
+    assert "did not end" in results["second"].failure.yours
 
 
 def test_threads_of_others_go_on():
