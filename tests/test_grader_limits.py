@@ -29,6 +29,7 @@ from hostile import (
 from helpers.grader import check, checking, points, surroundings, time_limit
 from helpers.grader.cases import case
 from helpers.grader.checking import judge
+from helpers.grader.listening import listening
 from helpers.grader.panel import Panel
 from helpers.grader.run_answer import attempt, close
 from helpers.grader.time_limit import Stopped, limited, one_check
@@ -183,6 +184,12 @@ def test_a_check_inside_an_answer_is_watched_by_the_outer_one(short):
     assert "did not end" in judge(answer, case("4a")).failure.yours
 
 
+def test_a_watcher_is_no_thread_of_the_answer():
+    """Or it would be ended with them, and a check inside the answer lose its limit."""
+    with listening() as heard, one_check():
+        assert heard.started == []
+
+
 def test_no_watcher_outlives_its_check():
     before = threading.active_count()
     judge(RIGHT, case("4a"))
@@ -302,7 +309,7 @@ def test_a_thread_that_waits_for_ever_holds_nobody_up(python_alone, monkeypatch)
 def test_the_watcher_of_another_check_goes_on(short):
     """Two checks overlap. The second begins during the first, and its answer outlasts it."""
     first_runs, second_runs, first_is_over = (threading.Event() for _ in range(3))
-    results = {}
+    results = []
 
     def waits(*arguments):
         first_runs.set()
@@ -316,11 +323,11 @@ def test_the_watcher_of_another_check_goes_on(short):
             pass
 
     def first():
-        results["first"] = attempt(waits)
+        attempt(waits)
         first_is_over.set()
 
     def second():
-        results["second"] = judge(outlasts, case("4a"))
+        results.append(judge(outlasts, case("4a")))
 
     threads = [threading.Thread(target=run) for run in (first, second)]
     threads[0].start()
@@ -328,7 +335,7 @@ def test_the_watcher_of_another_check_goes_on(short):
     threads[1].start()
     for thread in threads:
         thread.join()
-    assert "did not end" in results["second"].failure.yours
+    assert "did not end" in results[0].failure.yours
 
 
 def test_threads_of_others_go_on():

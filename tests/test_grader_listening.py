@@ -226,6 +226,38 @@ def test_other_threads_write_where_they_did(capsys):
     assert set(result.printed.first.splitlines()) == {"from its own thread"}
 
 
+def test_a_thread_that_another_one_starts_during_a_check_is_no_thread_of_the_answer(capsys):
+    """It writes where it would have, and so do its own threads; the answer's end is not theirs."""
+    go, begun, over = threading.Event(), threading.Event(), threading.Event()
+    told = []
+
+    def own_of_late():
+        print("from a thread of the late one")
+        begun.set()
+        over.wait(timeout=60)
+        told.append("went on")
+
+    def late():
+        print("from the late one")
+        own = threading.Thread(target=own_of_late)
+        own.start()
+        own.join()
+
+    def other():
+        go.wait(timeout=60)
+        begun_late.start()
+
+    begun_late = threading.Thread(target=late)
+    before = threading.Thread(target=other)
+    before.start()
+    result = judged(noisy(lambda: (go.set(), begun.wait(timeout=60))))
+    over.set()
+    before.join()
+    begun_late.join()
+    assert told == ["went on"] and result.printed is None
+    assert capsys.readouterr().out == "from the late one\nfrom a thread of the late one\n"
+
+
 def test_a_stream_kept_by_an_answer_writes_on_to_the_cell_afterwards(capsys):
     kept = []
     judged(noisy(lambda: kept.append(sys.stdout)))

@@ -4,8 +4,8 @@ During a check stand-ins replace what an answer may write through: sys.stdout an
 the originals that Python keeps of them), the descriptor behind stderr, warnings, logging and
 display(). Also noted is which threads it starts. These belong to the whole process, so checks in
 several threads share one replacement: the first puts it in place, the last takes it back. Threads
-that ran before and check nothing go on writing where they did. nbgrader gives no points to a cell
-with anything on stderr.
+that ran before and check nothing, and those that they start, go on writing where they did. nbgrader
+gives no points to a cell with anything on stderr.
 """
 
 from __future__ import annotations
@@ -210,9 +210,11 @@ def _log(logger: logging.Logger, record: logging.LogRecord) -> None:
 
 
 def _start(thread: threading.Thread) -> None:
-    """In place of Thread.start: notes which threads are an answer's own."""
+    """In place of Thread.start: notes whose a thread is, an answer's or nobody's."""
     heard = _listener()
-    if heard is not None:
+    if heard is None:
+        _others.add(thread)
+    else:
         heard.started.append(thread)
     _replaced.get("start", _own_start)(thread)
 

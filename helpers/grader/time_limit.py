@@ -23,9 +23,7 @@ ONE_CHECK = 20.0  # seconds that all calls of one check may take together
 AGAIN = 0.03  # seconds between two looks of the watcher, and between two attempts to stop a call
 LEVELS = 5  # so many exceptions would have to arrive while a call is being left before one gets out
 
-_begin = (
-    threading.Thread.start
-)  # before ``listening`` replaces it: a watcher is no thread of an answer
+_begin = threading.Thread.start  # not what `listening` puts there: a watcher is no answer's
 _set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _set_exception.argtypes = (ctypes.c_ulong, ctypes.c_void_p)
 
